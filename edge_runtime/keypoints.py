@@ -183,7 +183,7 @@ def select(
 
 
 def view_indices(view: str, source: str) -> np.ndarray:
-    """Shape (K of view,), int: which keypoint of the source each point of the view is; -1 = none."""
+    """Shape (K of view,), int: for each point of the view its number in the source, -1 = none."""
     if (view, source) not in _VIEW_INDICES:
         known = sorted({s for v, s in _VIEW_INDICES if v == view})
         raise ValueError(f"view {view!r} cannot be made from {source!r}; it can from {known}")
