@@ -23,6 +23,7 @@ from fingerpost.edge_runtime.mediapipe_alone import (
     offline_options,
     quiet_stderr,
 )
+from fingerpost.edge_runtime.video import import_cv2
 
 LONG_SIDE = 640  # pixels of the working size; the pose model itself sees 256 x 256
 GREY = 128  # what letterbox bars are filled with
@@ -131,8 +132,7 @@ def letterbox(rgb: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.nd
     Returns the fitted picture, and the corner and the size of what was a picture in it, both
     shape (2,) as fractions of the fitted picture.
     """
-    import cv2
-
+    cv2 = import_cv2()
     height, width = rgb.shape[:2]
     scale = min(size[0] / width, size[1] / height)
     # A working size was rounded to whole pixels: half a pixel of difference is not worth a bar.

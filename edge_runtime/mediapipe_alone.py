@@ -15,6 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from fingerpost.edge_runtime.video import import_cv2
+
 NOWHERE_PROXY = "http://127.0.0.1:9"  # the "discard" port of this machine: nothing listens there
 
 _stderr_lock = threading.Lock()
@@ -26,6 +28,7 @@ def import_mediapipe() -> ModuleType:
     It imports both at start-up, for drawing and recording that nobody here calls: left out, the
     import takes 0.2 s and 60 MB instead of 0.8 s and 97 MB.
     """
+    import_cv2()  # MediaPipe imports it too: here it learns to be quiet first
     stand_ins: dict[str, Any] = {"sounddevice": None}  # None makes its import fail, as it may
     if "matplotlib" not in sys.modules:
         pyplot = ModuleType("matplotlib.pyplot")
