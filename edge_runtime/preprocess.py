@@ -69,7 +69,11 @@ def fill_gaps(sequence: PoseSequence, max_gap_ms: int = MAX_GAP_MS) -> PoseSeque
 
 def right_handed(sequence: PoseSequence) -> PoseSequence:
     """The sequence, mirrored if its left hand moves more than its right one."""
-    return mirrored(sequence) if _travel(sequence, "left_hand") > _travel(sequence, "right_hand") else sequence
+    return (
+        mirrored(sequence)
+        if _travel(sequence, "left_hand") > _travel(sequence, "right_hand")
+        else sequence
+    )
 
 
 def normalise(sequence: PoseSequence) -> np.ndarray:
@@ -115,7 +119,9 @@ def _shoulders(sequence: PoseSequence, square: np.ndarray) -> tuple[np.ndarray, 
     seen = (sequence.confidence[:, [left, right]] > 0).all(axis=1)
     if seen.any():
         middle = np.median((square[seen, left] + square[seen, right]) / 2, axis=0)
-        width = np.median(np.linalg.norm((square[seen, left] - square[seen, right])[:, :2], axis=-1))
+        width = np.median(
+            np.linalg.norm((square[seen, left] - square[seen, right])[:, :2], axis=-1)
+        )
     else:
         palms = np.concatenate([palm_lengths(sequence, h) for h in ("left_hand", "right_hand")])
         middle = np.array([NOMINAL_SHOULDERS[0] * sequence.aspect, NOMINAL_SHOULDERS[1], 0])

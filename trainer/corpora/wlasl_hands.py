@@ -51,7 +51,8 @@ def read_wlasl_hands(path: Path) -> WlaslHands:
     clips = [slots[a:b].astype(np.float32) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
     leftness = fit_leftness(clips)
     sequences = [
-        _as_sequence(clip, leftness, float(fps)) for clip, fps in zip(clips, data["fps"], strict=True)
+        _as_sequence(clip, leftness, float(fps))
+        for clip, fps in zip(clips, data["fps"], strict=True)
     ]
     glosses = tuple(str(g) for g in data["gloss_names"])
     return WlaslHands(
@@ -155,7 +156,11 @@ def _link(wrists: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]
         # A hand not seen before costs as much as the longest step.
         straight, crossed = (sum(MAX_STEP if np.isnan(c) else c for c in cost) for cost in costs)
         swap[t] = crossed < straight
-        if there.any() and min(straight, crossed) > MAX_STEP * there.sum() and not np.isnan(last).all():
+        if (
+            there.any()
+            and min(straight, crossed) > MAX_STEP * there.sum()
+            and not np.isnan(last).all()
+        ):
             number += 1
             last[:] = np.nan
             swap[t] = False

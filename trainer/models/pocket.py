@@ -17,16 +17,16 @@ HAND_ZOOM = 4.0  # hand shapes are small in shoulder widths: bring them to about
 
 @dataclass(frozen=True)
 class PocketConfig:
-    """n_labels : glosses, the reject class among them; window : frames; the rest are layer sizes."""
+    """n_labels : glosses, with the reject class; window : frames; the rest are layer sizes."""
 
     n_labels: int
     window: int = 48
-    width: int = 192
+    width: int = 256
     n_blocks: int = 5
     kernel: int = 9
     n_heads: int = 4
     expansion: int = 2
-    dropout: float = 0.2
+    dropout: float = 0.15
 
 
 class Pocket(nn.Module):

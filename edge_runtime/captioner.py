@@ -1,0 +1,153 @@
+"""Frame to caption: the whole journey of keypoints, one frame at a time.
+
+Pure and replayable: time comes in with the frames, and the same frames give the same events.
+"""
+
+from dataclasses import fields
+from typing import TypeVar
+
+from fingerpost.edge_runtime.captions import (
+    CaptionEvent,
+    Line,
+    LineChanged,
+    LineCompleted,
+    LineStarted,
+)
+from fingerpost.edge_runtime.decode import Decoder, DecodeSettings, Sign
+from fingerpost.edge_runtime.keypoints import KeypointFrame, KeypointSchema, PoseSequence, select
+from fingerpost.edge_runtime.pack import Pack
+from fingerpost.edge_runtime.recogniser import Recogniser
+from fingerpost.edge_runtime.resample import Resampler, sequence_of
+from fingerpost.edge_runtime.segment import (
+    Boundary,
+    Segmenter,
+    SegmentEvent,
+    SegmentSettings,
+    SigningEnded,
+    SigningStarted,
+)
+
+HISTORY_MS = 4000  # frames that are kept: the longest sign and the segmenter's delay fit in
+
+Settings = TypeVar("Settings", SegmentSettings, DecodeSettings)
+
+
+class Captioner:
+    """Push keypoint frames of any rate; out come caption events.
+
+    pack : what to run
+    schema : of the frames that will come: a source, or the pack's view
+    aspect : width over height of the picture
+    recogniser : by default the pack's own
+    """
+
+    def __init__(
+        self,
+        pack: Pack,
+        schema: KeypointSchema,
+        aspect: float,
+        recogniser: Recogniser | None = None,
+    ) -> None:
+        manifest = pack.manifest
+        self._recogniser = recogniser or Recogniser(pack)
+        self._schema, self._view = schema, self._recogniser.view
+        self._aspect, self._fps = aspect, manifest.fps
+        self._resampler = Resampler(manifest.fps)
+        self._segmenter = Segmenter(
+            self._view, manifest.fps, aspect, read_settings(SegmentSettings, manifest.settings)
+        )
+        self._decoder = Decoder(
+            self._probabilities,
+            pack.vocabulary,
+            manifest.reject,
+            read_settings(DecodeSettings, manifest.settings),
+        )
+        self._next_line_id = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets the stream; line numbers go on."""
+        self._resampler.reset()
+        self._segmenter.reset()
+        self._decoder.reset()
+        self._history: list[KeypointFrame] = []
+        self._line_id: int | None = None
+        self._shown: tuple[tuple[Sign, ...], int] = ((), 0)
+
+    def push(self, frame: KeypointFrame) -> list[CaptionEvent]:
+        """The events that a frame of keypoints brings about."""
+        events: list[CaptionEvent] = []
+        for even in self._resampler.push(frame):
+            seen = self._in_view(even)
+            self._remember(seen)
+            for event in self._segmenter.push(seen):
+                events += self._decode(event)
+        return events
+
+    def flush(self) -> list[CaptionEvent]:
+        """The events that the end of the stream brings about."""
+        return [out for event in self._segmenter.flush() for out in self._decode(event)]
+
+    def _decode(self, event: SegmentEvent) -> list[CaptionEvent]:
+        match event:
+            case SigningStarted(time_ms):
+                self._decoder.start(time_ms)
+                return []
+            case Boundary(time_ms):
+                self._decoder.boundary(time_ms)
+                return self._update()
+            case SigningEnded(time_ms):
+                self._decoder.boundary(time_ms)
+                return self._update() + self._complete()
+
+    def _update(self) -> list[CaptionEvent]:
+        """Started or changed, if there is anything new to show."""
+        signs, settled = self._decoder.signs()
+        if (signs, settled) == self._shown or (not signs and self._line_id is None):
+            return []
+        self._shown = (signs, settled)
+        if self._line_id is not None:
+            return [LineChanged(self._line_id, line_of(signs), settled)]
+        self._line_id = self._next_line_id
+        self._next_line_id += 1
+        return [LineStarted(self._line_id, line_of(signs), settled)]
+
+    def _complete(self) -> list[CaptionEvent]:
+        line_id, signs = self._line_id, self._shown[0]
+        self._line_id, self._shown = None, ((), 0)
+        self._decoder.reset()
+        return [] if line_id is None else [LineCompleted(line_id, line_of(signs))]
+
+    def _probabilities(self, start_ms: int, end_ms: int):
+        span = [f for f in self._history if start_ms <= f.time_ms <= end_ms]
+        like = PoseSequence(
+            span[0].xyz[None], span[0].confidence[None], self._fps, self._view, aspect=self._aspect
+        )
+        return self._recogniser.probabilities(sequence_of(span, self._fps, like))
+
+    def _in_view(self, frame: KeypointFrame) -> KeypointFrame:
+        xyz, confidence = select(frame.xyz, frame.confidence, self._schema, self._view)
+        return KeypointFrame(frame.time_ms, xyz, confidence)
+
+    def _remember(self, frame: KeypointFrame) -> None:
+        self._history.append(frame)
+        while self._history[0].time_ms < frame.time_ms - HISTORY_MS:
+            self._history.pop(0)
+
+
+def line_of(signs: tuple[Sign, ...]) -> Line:
+    """The caption that a row of signs makes: their glosses in capitals, as linguists write them."""
+    return Line(
+        text=" ".join(sign.gloss.upper().replace(" ", "-") for sign in signs),
+        glosses=tuple(sign.gloss for sign in signs),
+        alternatives=tuple(sign.alternatives for sign in signs),
+        start_ms=signs[0].start_ms if signs else 0,
+        end_ms=signs[-1].end_ms if signs else 0,
+        score=sum(sign.probability for sign in signs) / len(signs) if signs else 0.0,
+        spans=tuple((sign.start_ms, sign.end_ms) for sign in signs),
+    )
+
+
+def read_settings(kind: type[Settings], settings: dict[str, float]) -> Settings:
+    """The settings of one stage, out of the manifest's; what is not given keeps its default."""
+    return kind(**{f.name: settings[f.name] for f in fields(kind) if f.name in settings})

@@ -1,0 +1,56 @@
+"""Checkpoints: a folder with model.safetensors, config.json and metrics.json, and nothing guessed.
+
+config.json names the model of ``MODELS`` and the fields of its config, beside what a user of the
+weights must know (vocabulary, licence of the data); metrics.json says what was measured, and how.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from fingerpost.trainer.models import MODELS
+
+WEIGHTS, CONFIG, METRICS = "model.safetensors", "config.json", "metrics.json"
+
+
+def save_checkpoint(
+    folder: Path, model: nn.Module, info: dict[str, Any], metrics: dict[str, Any]
+) -> None:
+    """Writes the three files, each whole or not at all; config.json last, for it makes them valid.
+
+    info : what goes into config.json beside the model's name and its own config
+    """
+    name = next((n for n, (_, kind) in MODELS.items() if type(model) is kind), None)
+    if name is None:
+        raise ValueError(f"{type(model).__name__} is no model of {', '.join(MODELS)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    partial = folder / (WEIGHTS + ".partial")
+    save_file(weights, partial)
+    partial.replace(folder / WEIGHTS)
+    _write_json(folder / METRICS, metrics)
+    _write_json(folder / CONFIG, {"model": name, "config": asdict(model.config), **info})
+
+
+def load_checkpoint(folder: Path) -> tuple[nn.Module, dict[str, Any], dict[str, Any]]:
+    """The model in eval mode, config.json and metrics.json. ValueError where a file is missing."""
+    for file in (WEIGHTS, CONFIG, METRICS):
+        if not (folder / file).is_file():
+            raise ValueError(f"{folder} is no checkpoint: it has no {file}")
+    info = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    if info["model"] not in MODELS:
+        raise ValueError(f"unknown model {info['model']!r}; known: {', '.join(MODELS)}")
+    config_type, model_type = MODELS[info["model"]]
+    model = model_type(config_type(**info["config"]))
+    model.load_state_dict(load_file(folder / WEIGHTS))
+    return model.eval(), info, json.loads((folder / METRICS).read_text(encoding="utf-8"))
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(path)
