@@ -5,7 +5,8 @@ that is somebody else's, or the other hand once more. ``HandsConfidence`` watche
 by frame and gives each of their points a confidence in (0, 1], the product of five grades:
 
 - **motion**: the points' acceleration, in palms. A hand has a mass; a wrong detection has none.
-- **bones**: each bone's length in palms against its own median over the last second and a half.
+- **bones**: each bone's length in palms, and the palm's own, against their medians over the last
+  second and a half.
 - **proportions**: palm and fingers within what hands can be.
 - **wrist**: the hand's wrist is where the pose model has the wrist of that side, and not where it
   has the other one.
@@ -26,6 +27,7 @@ FRAME_MS = 1000 / 30  # the tolerances below are for steps of this length
 MOTION_TOLERANCE = 1.1  # palms per frame², of the whole hand: half the grade is lost there
 SHAPE_TOLERANCE = 0.55  # palms per frame², of a point against its hand
 BONE_TOLERANCE = 0.45  # ln(length / median length), mean over the bones
+SIZE_TOLERANCE = 0.9  # ln(palm / median palm): nobody's hand comes that much nearer at once
 WRIST_TOLERANCE = 1.6  # palms between the hand's wrist and the pose model's
 SAME_HAND = 0.35  # palms between the points of both hands, mean
 RETURN_GRADES = (0.6, 0.75, 0.9)  # first, second, third frame after an absence
@@ -84,6 +86,7 @@ class _Memory:
     points: deque[np.ndarray] = field(default_factory=lambda: deque(maxlen=2))  # (21, 3) each
     times_ms: deque[int] = field(default_factory=lambda: deque(maxlen=2))
     bones: deque[np.ndarray] = field(default_factory=lambda: deque(maxlen=BONE_MEMORY))  # (20,)
+    palms: deque[float] = field(default_factory=lambda: deque(maxlen=BONE_MEMORY))
     returned: int = 0  # frames since the last absence
 
     def grade(self, points: np.ndarray, time_ms: int) -> np.ndarray:
@@ -97,13 +100,14 @@ class _Memory:
         motion = self._motion(points, palm, time_ms)
         plausible = _proportions(points, palm)
         bones = np.linalg.norm(points[_BONES[:, 1]] - points[_BONES[:, 0]], axis=-1) / palm
-        steady = self._bones(bones)
+        steady = self._bones(bones, palm)
         back = RETURN_GRADES[self.returned] if self.returned < len(RETURN_GRADES) else 1.0
         self.returned += 1
         self.points.append(points)
         self.times_ms.append(time_ms)
         if plausible * steady > 0.3:  # what is wrong must not become the measure
             self.bones.append(bones)
+            self.palms.append(palm)
         return motion * plausible * steady * back
 
     def _motion(self, points: np.ndarray, palm: float, time_ms: int) -> np.ndarray:
@@ -122,12 +126,14 @@ class _Memory:
         of_hand = _falling(np.linalg.norm(whole), MOTION_TOLERANCE * longer)
         return of_hand * _falling(np.linalg.norm(error - whole, axis=-1), SHAPE_TOLERANCE * longer)
 
-    def _bones(self, bones: np.ndarray) -> float:
+    def _bones(self, bones: np.ndarray, palm: float) -> float:
+        """1 where the hand is the one it was. bones : (20,), in palms."""
         if len(self.bones) < 5:
             return 1.0
         usual = np.median(np.array(self.bones), axis=0)
         change = np.abs(np.log((bones + 0.05) / (usual + 0.05)))  # + 0.05: short bones are noise
-        return float(_falling(change.mean(), BONE_TOLERANCE))
+        resized = np.log(palm / np.median(self.palms))
+        return float(_falling(change.mean(), BONE_TOLERANCE) * _falling(resized, SIZE_TOLERANCE))
 
 
 def _palm(points: np.ndarray) -> float:

@@ -20,6 +20,7 @@ from fingerpost.edge_runtime.landmarker_bundle import landmarker_bundle
 from fingerpost.edge_runtime.mediapipe_alone import (
     import_mediapipe,
     keep_offline,
+    leave_quietly,
     offline_options,
     quiet_stderr,
 )
@@ -61,6 +62,7 @@ class Landmarker:
         self._chatty = True
         keep_offline()
         self._graph = _open_graph(mediapipe, bundle if bundle else landmarker_bundle())
+        leave_quietly(self._graph)
 
     def detect(self, rgb: np.ndarray, time_ms: int) -> KeypointFrame:
         """The keypoints of one picture; all zeros where nobody is seen.

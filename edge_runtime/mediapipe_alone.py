@@ -6,9 +6,12 @@ two locks are put on it: a proxy that does not exist (``keep_offline``), and a c
 that is empty (``offline_options``).
 """
 
+import atexit
+import ctypes
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +23,7 @@ from fingerpost.edge_runtime.video import import_cv2
 NOWHERE_PROXY = "http://127.0.0.1:9"  # the "discard" port of this machine: nothing listens there
 
 _stderr_lock = threading.Lock()
+_running: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def import_mediapipe() -> ModuleType:
@@ -88,3 +92,17 @@ def quiet_stderr() -> Iterator[None]:
             os.dup2(kept, 2)
             os.close(kept)
             os.close(nowhere)
+
+
+def leave_quietly(graph: Any) -> None:
+    """Spares a landmarker that is not closed its ``__del__`` when the process ends.
+
+    By then MediaPipe's own modules are gone, and it would print a TypeError.
+    """
+    _running.add(graph)
+
+
+@atexit.register
+def _outlive_the_interpreter() -> None:
+    for graph in _running:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(graph))
