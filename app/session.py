@@ -1,0 +1,424 @@
+"""From a source to caption events: reads pictures, finds landmarks and captions, overlapped.
+
+::
+
+    thread "reader"      decodes pictures          -> at most 3 pictures wait
+    thread "landmarks"   runs the landmarker       -> at most 4 sights wait
+    the caller's thread  runs the captioner, draws, prints
+
+A file loses nothing: where a queue is full, the thread that fills it waits. A camera is live: the
+oldest waiting picture is dropped. What goes wrong in a thread is raised in the caller's thread.
+This is the one file of the project with threads in it.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+import numpy as np
+
+from fingerpost.edge_runtime.captions import CaptionEvent
+from fingerpost.edge_runtime.keypoints import MEDIAPIPE_HOLISTIC, KeypointFrame, KeypointSchema
+
+if TYPE_CHECKING:
+    from fingerpost.edge_runtime.keypoints import PoseSequence
+    from fingerpost.edge_runtime.video import Video
+
+PICTURES_WAITING = 3  # decoded, not yet landmarked: 18 MB at 1080p
+SIGHTS_WAITING = 4  # landmarked, not yet captioned
+JOIN_S = 5.0  # how long to wait for a thread to end; a landmarker takes 0.1 s at worst
+KEYPOINT_SUFFIXES = (".npz", ".pose")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What was seen at one moment. rgb : (H, W, 3) uint8, or None where nobody asked for it."""
+
+    time_ms: int
+    rgb: np.ndarray | None
+    keypoints: KeypointFrame
+
+
+@dataclass(frozen=True)
+class Step:
+    """A sight and what the captioner said to it. The last step of a session has no sight."""
+
+    sight: Sight | None
+    events: tuple[CaptionEvent, ...]
+
+
+class StreamingCaptioner(Protocol):
+    """What a session wants of a captioner (edge_runtime.captioner.Captioner is one)."""
+
+    def push(self, frame: KeypointFrame) -> list[CaptionEvent]: ...
+    def flush(self) -> list[CaptionEvent]: ...
+
+
+class Observer(Protocol):
+    """A source being watched: sights in order of time, and what they are fractions of."""
+
+    name: str
+    live: bool  # a camera
+    fps: float
+    n_frames: int | None  # None: nobody knows (a camera)
+    size: tuple[int, int]  # width, height in pixels; of keypoint files, what to draw them on
+    aspect: float  # width over height
+    schema: KeypointSchema
+
+    @property
+    def extractor(self) -> str: ...
+    @property
+    def problem(self) -> str: ...
+    def poll(self) -> Sight | None: ...
+    def ended(self) -> bool: ...
+    def __iter__(self) -> Iterator[Sight]: ...
+    def __enter__(self) -> "Observer": ...
+    def __exit__(self, *error: object) -> None: ...
+
+
+def observe(
+    source: str,
+    bundle: Path | None = None,
+    mirrored: bool = False,
+    keep_pictures: bool = False,
+) -> Observer:
+    """Watches a source: a camera's number, a ``.npz`` or ``.pose`` file, or else a video file.
+
+    Use it as a context manager; the threads start on entering it.
+
+    bundle : the landmarker's ``.task`` file; None finds or builds the usual one
+    mirrored : the picture is a mirror image, as selfie cameras show it
+    keep_pictures : whether sights carry their picture, for drawing
+    """
+    if source.isdigit():
+        from fingerpost.edge_runtime.video import open_camera
+
+        number = int(source)
+        return VideoObserver(
+            f"camera {number}", lambda: open_camera(number), bundle, mirrored, keep_pictures, True
+        )
+    path = Path(source)
+    if path.is_dir():
+        raise ValueError(f"{source} is a folder; name a video, a .npz or .pose file, or a camera")
+    if not path.exists():
+        raise FileNotFoundError(f"{source}: there is no such file")
+    if path.suffix.lower() in KEYPOINT_SUFFIXES:
+        if mirrored:
+            raise ValueError("--mirrored is for pictures; the keypoints in a file are as they are")
+        from fingerpost.edge_runtime.keypoint_files import load_keypoints
+
+        return KeypointObserver(source, load_keypoints(path))
+    from fingerpost.edge_runtime.video import open_video
+
+    return VideoObserver(path.name, lambda: open_video(path), bundle, mirrored, keep_pictures)
+
+
+class Session:
+    """An observer and a captioner, joined: iterate over its steps, or poll it from a clock.
+
+    The captioner runs in the caller's thread. After the last sight comes one step without one,
+    that holds what the captioner gives when it is flushed.
+    """
+
+    def __init__(self, observer: Observer, captioner: StreamingCaptioner) -> None:
+        self.observer = observer
+        self.captioner = captioner
+        self.ended = False
+
+    def __iter__(self) -> Iterator[Step]:
+        for sight in self.observer:
+            yield Step(sight, tuple(self.captioner.push(sight.keypoints)))
+        yield self.finish()
+
+    def poll(self) -> Step | None:
+        """The next step if there is one, without waiting for it; see ``ended``."""
+        if self.ended:
+            return None
+        sight = self.observer.poll()
+        if sight is not None:
+            return Step(sight, tuple(self.captioner.push(sight.keypoints)))
+        return self.finish() if self.observer.ended() else None
+
+    def finish(self) -> Step:
+        """Completes the line that is open, here and now: at the end, or when a user stops it."""
+        self.ended = True
+        return Step(None, tuple(self.captioner.flush()))
+
+
+class VideoObserver:
+    """Watches a video or a camera in two threads.
+
+    open_source : opens the video; called in the caller's thread, on entering
+    live : a camera: drop pictures rather than fall behind, and it is fine to see nobody
+    """
+
+    schema = MEDIAPIPE_HOLISTIC  # of every landmarker; a captioner is made while it still starts
+
+    def __init__(
+        self,
+        name: str,
+        open_source: "Callable[[], AbstractContextManager[Video]]",
+        bundle: Path | None = None,
+        mirrored: bool = False,
+        keep_pictures: bool = False,
+        live: bool = False,
+    ) -> None:
+        self.name = name
+        self.live = live
+        self._open_source = open_source
+        self._bundle = bundle
+        self._mirrored = mirrored
+        self._keep_pictures = keep_pictures
+        self._pictures: Channel[tuple[int, np.ndarray]] = Channel(PICTURES_WAITING, live)
+        self._sights: Channel[Sight] = Channel(SIGHTS_WAITING)
+        self._extractor = "unknown"
+        self._people = PeopleSeen(name)
+
+    def __enter__(self) -> "VideoObserver":
+        self._opening = self._open_source()
+        self._video = self._opening.__enter__()
+        info = self._video.info
+        self.size = (info.width, info.height)
+        self.aspect = info.width / info.height
+        self.fps = info.fps
+        self.n_frames = None if self.live else info.frames or None
+        self._threads = [
+            threading.Thread(target=self._read, name="reader", daemon=True),
+            threading.Thread(target=self._find_landmarks, name="landmarks", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for channel in (self._pictures, self._sights):
+            channel.cancel()
+        for thread in self._threads:
+            thread.join(JOIN_S)
+        self._opening.__exit__(None, None, None)
+
+    # ---- thread "reader" -------------------------------------------------------------------
+
+    def _read(self) -> None:
+        with Filling(self._pictures):
+            for time_ms, rgb in self._video:
+                if not self._pictures.put((time_ms, rgb)):
+                    return
+
+    # ---- thread "landmarks" ----------------------------------------------------------------
+
+    def _find_landmarks(self) -> None:
+        with Filling(self._sights):
+            from fingerpost.edge_runtime.landmarks import Landmarker
+
+            width, height = self.size
+            with Landmarker(width, height, self._bundle, self._mirrored) as landmarker:
+                self._extractor = landmarker.extractor
+                for time_ms, rgb in self._pictures:
+                    keypoints = landmarker.detect(rgb, time_ms)
+                    picture = self._kept(rgb)
+                    if not self._sights.put(Sight(time_ms, picture, keypoints)):
+                        return
+
+    def _kept(self, rgb: np.ndarray) -> np.ndarray | None:
+        """The picture that goes with its keypoints: they belong to it when it is not mirrored."""
+        if not self._keep_pictures:
+            return None
+        return rgb[:, ::-1] if self._mirrored else rgb
+
+    # ---- the caller's thread ---------------------------------------------------------------
+
+    @property
+    def extractor(self) -> str:
+        """What finds the landmarks; known once the first sight is out."""
+        return self._extractor
+
+    @property
+    def problem(self) -> str:
+        """One line on why the video ended before its time; "" when it did not."""
+        return self._video.problem
+
+    def poll(self) -> Sight | None:
+        sight = self._sights.poll()
+        if sight is not None:
+            self._people.look(sight.keypoints, self.schema)
+        return sight
+
+    def ended(self) -> bool:
+        """Whether all was seen. Raises ValueError where a whole file showed nobody."""
+        if self._sights.ended and not self.live:
+            self._people.require()
+        return self._sights.ended
+
+    def __iter__(self) -> Iterator[Sight]:
+        for sight in self._sights:
+            self._people.look(sight.keypoints, self.schema)
+            yield sight
+        self.ended()
+
+
+class KeypointObserver:
+    """Watches a keypoint file, in the caller's thread: there is nothing to overlap."""
+
+    DRAWN_HEIGHT = 480  # pixels of the empty picture that an overlay draws the keypoints on
+
+    def __init__(self, name: str, sequence: "PoseSequence") -> None:
+        self.name = name
+        self.live = False
+        self.fps = sequence.fps
+        self.n_frames: int | None = len(sequence)
+        self.size = (round(sequence.aspect * self.DRAWN_HEIGHT / 2) * 2, self.DRAWN_HEIGHT)
+        self.schema = sequence.schema
+        self.aspect = sequence.aspect
+        self.extractor = sequence.extractor
+        self.problem = ""
+        self._waiting = deque(sequence.frames())
+        self._people = PeopleSeen(name)
+
+    def __enter__(self) -> "KeypointObserver":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._waiting.clear()
+
+    def poll(self) -> Sight | None:
+        if not self._waiting:
+            return None
+        keypoints = self._waiting.popleft()
+        self._people.look(keypoints, self.schema)
+        return Sight(keypoints.time_ms, None, keypoints)
+
+    def ended(self) -> bool:
+        if not self._waiting:
+            self._people.require()
+        return not self._waiting
+
+    def __iter__(self) -> Iterator[Sight]:
+        while (sight := self.poll()) is not None:
+            yield sight
+        self.ended()
+
+
+class PeopleSeen:
+    """Whether a source has shown anybody so far: a body, or a hand."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.frames = 0
+        self.frames_with_somebody = 0
+
+    def look(self, keypoints: KeypointFrame, schema: KeypointSchema) -> None:
+        groups = (schema.groups[group] for group in ("body", "left_hand", "right_hand"))
+        self.frames += 1
+        self.frames_with_somebody += any(keypoints.confidence[group].any() for group in groups)
+
+    def require(self) -> None:
+        """Raises ValueError where nobody was seen."""
+        if not self.frames:
+            raise ValueError(f"{self.name} has no pictures in it")
+        if not self.frames_with_somebody:
+            raise ValueError(
+                f"nobody was seen in {self.name}; the signer's face, arms and hands must be in view"
+            )
+
+
+class Channel(Generic[T]):
+    """A bounded queue between two threads that ends, fails and can be cancelled.
+
+    size : how many items may wait
+    drop_oldest : make room by dropping the item that waited longest, instead of waiting for room
+    """
+
+    def __init__(self, size: int, drop_oldest: bool = False) -> None:
+        self._items: deque[T] = deque()
+        self._size = size
+        self._drop_oldest = drop_oldest
+        self._changed = threading.Condition()
+        self._finished = False
+        self._error: BaseException | None = None
+        self.n_dropped = 0
+
+    def put(self, item: T) -> bool:
+        """Adds an item, waiting for room; False, and no item added, once cancelled."""
+        with self._changed:
+            while len(self._items) >= self._size and not self._finished:
+                if self._drop_oldest:
+                    self._items.popleft()
+                    self.n_dropped += 1
+                else:
+                    self._changed.wait()
+            if self._finished:
+                return False
+            self._items.append(item)
+            self._changed.notify_all()
+            return True
+
+    def get(self) -> T | None:
+        """The oldest item, waiting for one; None at the end. Raises what the filler raised."""
+        with self._changed:
+            while not self._items and not self._finished:
+                self._changed.wait()
+            return self._take()
+
+    def poll(self) -> T | None:
+        """The oldest item; None where none is waiting. Raises what the filler raised."""
+        with self._changed:
+            return self._take()
+
+    def _take(self) -> T | None:
+        if self._items:
+            self._changed.notify_all()
+            return self._items.popleft()
+        if self._error is not None:
+            raise self._error
+        return None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing waits and nothing more will come. Raises what the filler raised."""
+        with self._changed:
+            if self._finished and not self._items and self._error is not None:
+                raise self._error
+            return self._finished and not self._items
+
+    def __iter__(self) -> Iterator[T]:
+        while (item := self.get()) is not None:
+            yield item
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """The filler says: no more items; those that wait are still given out, then the error."""
+        with self._changed:
+            self._finished = True
+            self._error = self._error or error
+            self._changed.notify_all()
+
+    def cancel(self) -> None:
+        """The reader says: enough. What waits is thrown away, and ``put`` returns False."""
+        with self._changed:
+            self._finished = True
+            self._items.clear()
+            self._changed.notify_all()
+
+
+class Filling:
+    """What a filling thread runs in: finishes its channels on leaving, with the error if one came.
+
+    The error does not go on in the thread, where it would only be printed: it is handed over.
+    """
+
+    def __init__(self, *channels: Channel) -> None:
+        self._channels = channels
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        for channel in self._channels:
+            channel.finish(error)
+        return error is not None
