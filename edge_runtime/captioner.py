@@ -3,8 +3,11 @@
 Pure and replayable: time comes in with the frames, and the same frames give the same events.
 """
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import TypeVar
+
+import numpy as np
 
 from fingerpost.edge_runtime.captions import (
     CaptionEvent,
@@ -118,7 +121,7 @@ class Captioner:
         self._decoder.reset()
         return [] if line_id is None else [LineCompleted(line_id, line_of(signs))]
 
-    def _probabilities(self, start_ms: int, end_ms: int):
+    def _probabilities(self, start_ms: int, end_ms: int) -> np.ndarray:
         span = [f for f in self._history if start_ms <= f.time_ms <= end_ms]
         like = PoseSequence(
             span[0].xyz[None], span[0].confidence[None], self._fps, self._view, aspect=self._aspect
@@ -148,6 +151,6 @@ def line_of(signs: tuple[Sign, ...]) -> Line:
     )
 
 
-def read_settings(kind: type[Settings], settings: dict[str, float]) -> Settings:
+def read_settings(kind: type[Settings], settings: Mapping[str, float]) -> Settings:
     """The settings of one stage, out of the manifest's; what is not given keeps its default."""
     return kind(**{f.name: settings[f.name] for f in fields(kind) if f.name in settings})

@@ -22,6 +22,7 @@ class DecodeSettings:
     max_sign_ms: int = 2400
     min_probability: float = 0.5  # of a gloss; below it nothing is shown
     reject_worth: float = 0.55  # what a millisecond of "no sign" is worth beside one of a sign
+    sign_cost_ms: int = 120  # what each further sign must win: one long sign beats two halves of it
     settle_ms: int = 1600  # a gloss that ended so long before the newest boundary is settled
 
 
@@ -132,10 +133,11 @@ class Decoder:
         )
         order = [k for k in np.argsort(-probabilities) if k != self._reject]
         best = float(probabilities[order[0]])
-        if best < self.settings.min_probability or length * best <= rejected.worth:
+        worth = length * best - self.settings.sign_cost_ms
+        if best < self.settings.min_probability or worth <= rejected.worth:
             return rejected
         others = [
             (self._vocabulary[k], float(probabilities[k])) for k in order[1 : 1 + N_ALTERNATIVES]
         ]
         sign = Sign(self._vocabulary[order[0]], start, end, best, tuple(others))
-        return _Span(sign, length * best)
+        return _Span(sign, worth)

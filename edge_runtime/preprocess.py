@@ -91,7 +91,7 @@ def normalise(sequence: PoseSequence) -> np.ndarray:
 
 
 def resample_window(frames: np.ndarray, window: int) -> np.ndarray:
-    """Shape (T, K, 4) to (window, K, 4), evenly spaced in time; a lost point is never averaged in."""
+    """Shape (T, K, 4) to (window, K, 4), evenly in time; a lost point is never averaged in."""
     at = np.linspace(0, len(frames) - 1, window)
     before = np.floor(at).astype(int)
     after = np.minimum(before + 1, len(frames) - 1)
