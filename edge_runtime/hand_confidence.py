@@ -146,12 +146,12 @@ def _proportions(points: np.ndarray, palm: float) -> float:
     reach = np.linalg.norm(points[_TIPS] - points[0], axis=-1).max() / palm
     width = np.linalg.norm(points[5] - points[17]) / palm
     grade = 1.0
-    for value, (low, high) in (
+    for length, (low, high) in (
         (palm, _PALM_RANGE),
         (reach, _REACH_RANGE),
         (width, _WIDTH_RANGE),
     ):
-        out = max(low / max(value, 1e-6), value / high, 1.0)  # 1: within the range
+        out = max(low / max(float(length), 1e-6), float(length) / high, 1.0)  # 1: within the range
         grade *= out**-3
     return grade
 
@@ -183,6 +183,6 @@ def _same_hand(xyz: np.ndarray, wrists: dict[str, np.ndarray | None]) -> str | N
     return max(far, key=lambda hand: far[hand])
 
 
-def _falling(value: np.ndarray | float, tolerance: float) -> np.ndarray:
+def _falling(value: np.ndarray | np.floating | float, tolerance: float) -> np.ndarray:
     """1 at 0, a half at the tolerance, and steeply down beyond."""
     return 1 / (1 + (np.asarray(value) / tolerance) ** 4)

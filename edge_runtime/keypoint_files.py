@@ -148,7 +148,8 @@ def save_pose(path: str | Path, sequence: PoseSequence) -> None:
         )
     pose_format = _import_pose_format()
     header, numpy_body = pose_format.pose_header, pose_format.numpy.NumPyPoseBody
-    components, order = [], []
+    components: list[Any] = []
+    order: list[int] = []
     for name, group in _COMPONENTS.items():
         span = MEDIAPIPE_HOLISTIC.groups[group]
         names = [_pose_name(group, point) for point in MEDIAPIPE_HOLISTIC.points[span]]
