@@ -274,6 +274,79 @@ def _shaded(prims, groups, every, at, normal, ray, col, skin, hair):
         col[q] = math.sqrt(max(0.0, min(1.0, light)))
 
 
+@njit(fastmath=True, cache=True)
+def _reach(groups, eye, ray, active):
+    """Where a ray enters the first group's sphere and leaves the last; marks those it meets."""
+    near, far = 1e9, 0.0
+    for g in range(groups.shape[0]):
+        ox, oy, oz = eye[0] - groups[g, 2], eye[1] - groups[g, 3], eye[2] - groups[g, 4]
+        along = ox * ray[0] + oy * ray[1] + oz * ray[2]
+        r = groups[g, 5] + 0.01
+        inside = along * along - (ox * ox + oy * oy + oz * oz - r * r)
+        active[g] = 1 if inside > 0 else 0
+        if inside > 0:
+            near = min(near, -along - math.sqrt(inside))
+            far = max(far, -along + math.sqrt(inside))
+    return max(near, 0.05), far
+
+
+@njit(fastmath=True, cache=True)
+def _pixel(prims, groups, colours, head, eye, ray, active, every, col):
+    """The colour where a ray from the eye meets the scene, into col; False where it meets none."""
+    t, far = _reach(groups, eye, ray, active)
+    group, prim, hit = -1, -1, False
+    x, y, z = 0.0, 0.0, 0.0
+    for _ in range(90):
+        if t > far:
+            break
+        x, y, z = eye[0] + ray[0] * t, eye[1] + ray[1] * t, eye[2] + ray[2] * t
+        d, group, prim = _scene_distance(prims, groups, active, x, y, z)
+        if d < 0.0004:
+            hit = prim >= 0
+            break
+        t += d * 0.92
+    if not hit:
+        return False
+    e, start, end = 0.0006, int(groups[group, 0]), int(groups[group, 1])
+    d = _group_distance(prims, start, end, x, y, z)[0]
+    nx = _group_distance(prims, start, end, x + e, y, z)[0] - d
+    ny = _group_distance(prims, start, end, x, y + e, z)[0] - d
+    nz = _group_distance(prims, start, end, x, y, z + e)[0] - d
+    inverse = 1 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-18)
+    normal = (nx * inverse, ny * inverse, nz * inverse)
+    material = int(groups[group, 6])
+    _surface_colour(prims, prim, material, x, y, z, normal, colours, head, col)
+    skin, hair = material == SKIN or material == FACE, material == HAIR
+    _shaded(prims, groups, every, (x, y, z), normal, ray, col, skin, hair)
+    return True
+
+
+@njit(fastmath=True, cache=True)
+def _row(row, v, height, prims, groups, colours, head, eye, axes, focal, wall, grain, seed):
+    """One line of the picture, (width, 3), in place. Its own function: numba's parallel loop must
+    not see the scalars above, it shares some of them between its threads."""
+    width = row.shape[0]
+    n = groups.shape[0]
+    active, every, col = np.zeros(n, np.int32), np.ones(n, np.int32), np.zeros(3)
+    b = -(v + 0.5 - height / 2) / focal
+    for u in range(width):
+        a = (u + 0.5 - width / 2) / focal
+        rx = a * axes[0, 0] + b * axes[1, 0] - axes[2, 0]
+        ry = a * axes[0, 1] + b * axes[1, 1] - axes[2, 1]
+        rz = a * axes[0, 2] + b * axes[1, 2] - axes[2, 2]
+        inverse = 1 / math.sqrt(rx * rx + ry * ry + rz * rz)
+        ray = (rx * inverse, ry * inverse, rz * inverse)
+        if _pixel(prims, groups, colours, head, eye, ray, active, every, col):
+            for q in range(3):
+                row[u, q] = col[q] * (1 + 0.03 * grain * (_hash(u, v, seed + 3 + q) - 0.5))
+            continue
+        gx, gy = u / width, v / height
+        cloud = _noise(gx * 5, gy * 5, 7.0) * 0.03 + (_hash(u, v, seed) - 0.5) * 0.015 * grain
+        shade = 1.06 - 0.20 * gy - 0.48 * (gx - 0.35) ** 2
+        for q in range(3):
+            row[u, q] = wall[q] * shade + cloud
+
+
 @njit(parallel=True, fastmath=True, cache=True)
 def march(prims, groups, colours, head, eye, axes, focal, width, height, wall, grain, seed):
     """The picture (height, width, 3), 0 to 1.
@@ -282,58 +355,6 @@ def march(prims, groups, colours, head, eye, axes, focal, width, height, wall, g
     eye, axes : the camera's place and its axes (rows: right, up, back); focal : in pixels
     """
     image = np.zeros((height, width, 3), np.float32)
-    n = groups.shape[0]
     for v in prange(height):
-        active, every = np.zeros(n, np.int32), np.ones(n, np.int32)
-        col = np.zeros(3)
-        for u in range(width):
-            a, b = (u + 0.5 - width / 2) / focal, -(v + 0.5 - height / 2) / focal
-            rx = a * axes[0, 0] + b * axes[1, 0] - axes[2, 0]
-            ry = a * axes[0, 1] + b * axes[1, 1] - axes[2, 1]
-            rz = a * axes[0, 2] + b * axes[1, 2] - axes[2, 2]
-            inverse = 1 / math.sqrt(rx * rx + ry * ry + rz * rz)
-            rx, ry, rz = rx * inverse, ry * inverse, rz * inverse
-
-            gx, gy = u / width, v / height
-            cloud = _noise(gx * 5, gy * 5, 7.0) * 0.03 + (_hash(u, v, seed) - 0.5) * 0.015 * grain
-            shade = 1.06 - 0.20 * gy - 0.48 * (gx - 0.35) ** 2
-            for q in range(3):
-                image[v, u, q] = wall[q] * shade + cloud
-
-            near, far = 1e9, 0.0
-            for g in range(n):
-                ox, oy, oz = eye[0] - groups[g, 2], eye[1] - groups[g, 3], eye[2] - groups[g, 4]
-                along = ox * rx + oy * ry + oz * rz
-                r = groups[g, 5] + 0.01
-                inside = along * along - (ox * ox + oy * oy + oz * oz - r * r)
-                active[g] = 1 if inside > 0 else 0
-                if inside > 0:
-                    near = min(near, -along - math.sqrt(inside))
-                    far = max(far, -along + math.sqrt(inside))
-            t, group, prim, hit = max(near, 0.05), -1, -1, False
-            for _ in range(90):
-                if t > far:
-                    break
-                x, y, z = eye[0] + rx * t, eye[1] + ry * t, eye[2] + rz * t
-                d, group, prim = _scene_distance(prims, groups, active, x, y, z)
-                if d < 0.0004:
-                    hit = prim >= 0
-                    break
-                t += d * 0.92
-            if not hit:
-                continue
-            e, start, end = 0.0006, int(groups[group, 0]), int(groups[group, 1])
-            d0 = _group_distance(prims, start, end, x, y, z)[0]
-            nx = _group_distance(prims, start, end, x + e, y, z)[0] - d0
-            ny = _group_distance(prims, start, end, x, y + e, z)[0] - d0
-            nz = _group_distance(prims, start, end, x, y, z + e)[0] - d0
-            inverse = 1 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-18)
-            normal = (nx * inverse, ny * inverse, nz * inverse)
-            material = int(groups[group, 6])
-            _surface_colour(prims, prim, material, x, y, z, normal, colours, head, col)
-            skin, hair = material == SKIN or material == FACE, material == HAIR
-            _shaded(prims, groups, every, (x, y, z), normal, (rx, ry, rz), col, skin, hair)
-            for q in range(3):
-                speck = 1 + 0.03 * grain * (_hash(u, v, seed + 3 + q) - 0.5)
-                image[v, u, q] = col[q] * speck
+        _row(image[v], v, height, prims, groups, colours, head, eye, axes, focal, wall, grain, seed)
     return image

@@ -142,7 +142,7 @@ ONE_HANDED: dict[str, Sign] = {
     "drink": Sign(
         (
             P("C", "chin -2 -3 7", "2fwd+up", "in", "thumb_edge"),
-            P("C", "mouth -2 2 5", "3up+fwd", "in", "thumb_edge"),
+            P("C", "mouth -2 -3 6", "2up+2fwd", "in", "thumb_edge"),
         )
     ),
     "water": Sign(tap(P("W", "chin 0 0 1", "up", "in", "index"), "0 0 5"), repeat=2),
