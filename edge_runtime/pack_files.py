@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from fingerpost.edge_runtime.manifest import is_file_name
 
@@ -174,7 +174,7 @@ def _checked_name(path: Path, name: str) -> str:
     return name
 
 
-def _sha256_of(file: io.BufferedIOBase | zipfile.ZipExtFile) -> str:
+def _sha256_of(file: IO[bytes]) -> str:
     digest = hashlib.sha256()
     while chunk := file.read(_CHUNK):
         digest.update(chunk)
