@@ -6,6 +6,7 @@ Here the ghosts are dropped, slots are linked to hands by nearness, and each han
 small classifier of hand shape, fitted on the frames in which both hands are clearly apart.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,12 +87,15 @@ def _fit_classifier(x: torch.Tensor, y: torch.Tensor, seed: int) -> nn.Module:
             nn.Linear(x.shape[1], 64), nn.GELU(), nn.Linear(64, 64), nn.GELU(), nn.Linear(64, 1)
         )
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # for so small a network, waking a second one takes longer
     for _ in range(4):
         for batch in torch.randperm(len(x), generator=generator).split(512):
             loss = nn.functional.binary_cross_entropy_with_logits(net(x[batch])[:, 0], y[batch])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+    torch.set_num_threads(threads)
     return net.eval()
 
 
@@ -146,27 +150,33 @@ def _link(wrists: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     """
     swap = np.zeros(len(wrists), bool)
     stretch = np.zeros(len(wrists), int)
-    last = np.full((2, 2), np.nan)  # of hand 0 and hand 1: where it was seen last
+    last: list[list[float] | None] = [None, None]  # of hand 0 and hand 1: where it was seen last
     number = 0
-    for t, (wrist, there) in enumerate(zip(wrists, seen, strict=True)):
-        costs = [
-            [np.linalg.norm(wrist[s] - last[h]) for h, s in enumerate(order) if there[s]]
-            for order in ((0, 1), (1, 0))
-        ]
-        # A hand not seen before costs as much as the longest step.
-        straight, crossed = (sum(MAX_STEP if np.isnan(c) else c for c in cost) for cost in costs)
+    for t, (wrist, there) in enumerate(zip(wrists.tolist(), seen.tolist(), strict=True)):
+        straight, crossed = (_cost(wrist, there, last, order) for order in ((0, 1), (1, 0)))
         swap[t] = crossed < straight
-        if (
-            there.any()
-            and min(straight, crossed) > MAX_STEP * there.sum()
-            and not np.isnan(last).all()
-        ):
+        followed = last[0] or last[1]
+        if followed and min(straight, crossed) > MAX_STEP * max(1, sum(there)):
             number += 1
-            last[:] = np.nan
+            last = [None, None]
             swap[t] = False
         stretch[t] = number
-        order = (1, 0) if swap[t] else (0, 1)
-        for hand, slot in enumerate(order):
+        for hand, slot in enumerate((1, 0) if swap[t] else (0, 1)):
             if there[slot]:
                 last[hand] = wrist[slot]
     return swap, stretch
+
+
+def _cost(
+    wrist: list[list[float]],
+    there: list[bool],
+    last: list[list[float] | None],
+    order: tuple[int, int],
+) -> float:
+    """How far the hands would have moved; one not seen before counts as the longest step."""
+    cost = 0.0
+    for hand, slot in enumerate(order):
+        if there[slot]:
+            before = last[hand]
+            cost += MAX_STEP if before is None else math.dist(before, wrist[slot])
+    return cost
