@@ -6,12 +6,15 @@ BIN := .venv/bin
 # Nothing here needs a screen: windows are drawn off it.
 QUIET_KIVY := KIVY_NO_ARGS=1 KIVY_NO_CONSOLELOG=1 KIVY_NO_FILELOG=1
 NO_SCREEN := $(QUIET_KIVY) SDL_VIDEODRIVER=offscreen
+# mypy does not know setuptools' package-dir: it is shown the rooms as a folder `fingerpost`.
+ROOMS := app assets distill edge_runtime trainer
+FOR_MYPY := .mypy_cache/rooms
 export PYTHON FINGERPOST_NO_APT
 
 .PHONY: help demo test test-slow check format bench wheel clean
 
 help:  ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo:  ## captions for a signing video (a window where there is a screen, else the terminal)
 	@.ci/setup.sh app
@@ -29,7 +32,9 @@ check:  ## ruff (lint and format) and mypy
 	@.ci/setup.sh dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+	@mkdir -p $(FOR_MYPY)/fingerpost
+	@for room in $(ROOMS); do ln -sfn ../../../$$room $(FOR_MYPY)/fingerpost/$$room; done
+	@set -o pipefail; MYPYPATH=$(FOR_MYPY) $(BIN)/mypy | sed 's#^$(FOR_MYPY)/fingerpost/##'
 
 format:  ## let ruff write what `make check` asks for
 	@.ci/setup.sh dev
@@ -38,13 +43,13 @@ format:  ## let ruff write what `make check` asks for
 
 bench:  ## speed and memory, measured on this machine
 	@.ci/setup.sh dev
-	@$(NO_SCREEN) $(BIN)/python -m pytest -m "slow or not slow" -s tests/bench $(ARGS)
+	@for bench in tests/bench/bench_*.py; do \
+		echo "== $$bench"; $(NO_SCREEN) $(BIN)/python $$bench $(ARGS) || exit; done
 
-wheel:  ## dist/*.whl (a left-over build/ would put deleted modules into it)
+wheel:  ## dist/fingerpost-*.whl, built from a clean source archive
 	@.ci/setup.sh dev
-	@rm -rf build dist
-	@$(BIN)/python -m build --wheel
-	@rm -rf build
+	@rm -rf build dist  # setuptools would put the deleted modules of an old build/ into the wheel
+	@$(BIN)/python -m build
 
 clean:  ## remove .venv and everything that was built
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

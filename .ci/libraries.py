@@ -8,14 +8,15 @@ Standard library only; on macOS the wheels bring everything themselves.
 import ctypes
 import sys
 
-# library: (Debian and Ubuntu package, what does not work without it, indispensable?)
+# Found by taking away one package at a time on a bare Debian 12, then running the landmarker and a
+# Kivy window. library: (Debian and Ubuntu package, what does not work without it, indispensable?)
 LIBRARIES = {
-    "libGL.so.1": ("libgl1", "OpenCV and the window", True),
-    "libEGL.so.1": ("libegl1", "MediaPipe", True),
+    "libGL.so.1": ("libgl1", "OpenCV, MediaPipe and the window", True),
+    "libEGL.so.1": ("libegl1", "MediaPipe and the window", True),
     "libGLESv2.so.2": ("libgles2", "MediaPipe", True),
     "libglib-2.0.so.0": ("libglib2.0-0", "OpenCV", True),
     "libgthread-2.0.so.0": ("libglib2.0-0", "OpenCV", True),
-    "libmtdev.so.1": ("libmtdev1", "touch screens", False),
+    "libmtdev.so.1": ("libmtdev1", "the window (the terminal does without)", False),
 }
 
 

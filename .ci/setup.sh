@@ -16,8 +16,8 @@ UNFINISHED=.venv/.unfinished # exists while pip is at work: found at the start, 
 main() {
   local extra=${1:-}
   case $extra in
-    app) WANTED="3.11 3.12 3.10" ;;
-    dev) WANTED="3.11 3.12" ;; # torchao, executorch and coremltools were tried on 3.11
+    app) WANTED="3.11 3.12 3.10 3.13" ;; # in the order of how well they were tried
+    dev) WANTED="3.11 3.12 3.13" ;; # 3.11 is the one that all was tried on
     *) stop "usage: .ci/setup.sh app|dev" ;;
   esac
   fingerprint=$(cat pyproject.toml .ci/setup.sh .ci/libraries.py | cksum)-$PWD
@@ -43,27 +43,34 @@ is_ready() { # is_ready EXTRA : the stamp is this checkout's, and the environmen
 # ---- Python ------------------------------------------------------------------------------------
 
 make_venv() {
-  if [ -e $UNFINISHED ]; then
-    say "the last installation was interrupted: starting .venv afresh"
-    rm -rf .venv
-  elif [ -e .venv ]; then
-    if fits "$BIN/python" && "$BIN/python" -m pip --version >/dev/null 2>&1; then return; fi
-    say "the Python in .venv is broken, or none of $WANTED: starting .venv afresh"
+  if [ -e .venv ]; then
+    if fits "$BIN/python" && "$BIN/python" -m pip --version >/dev/null 2>&1 && is_whole; then return; fi
+    say "what is in .venv was cut short, or its Python is none of $WANTED: starting .venv afresh"
     rm -rf .venv
   fi
-  local python
-  python=$(find_python) || { install_python && python=$(find_python); } || stop_without_python
+  local python=${PYTHON:-}
+  if [ -n "$python" ]; then
+    fits "$python" || stop "PYTHON=$python is not one of $WANTED with its venv module: name another"
+  else
+    python=$(find_python) || { install_python && python=$(find_python); } || stop_without_python
+  fi
   say "making .venv with $python ($("$python" --version 2>&1))"
   "$python" -m venv .venv || { rm -rf .venv && stop "could not make .venv with $python"; }
 }
 
+is_whole() { # pip takes a package that was half copied when it was killed for an installed one
+  [ ! -e $UNFINISHED ] || "$BIN/python" - <<'PY'
+import sys
+from importlib.metadata import distributions
+for package in distributions():
+    files = [file for file in package.files or [] if file.suffix != ".pyc"]
+    if not files or not all(file.locate().exists() for file in files):
+        sys.exit(1)
+PY
+}
+
 find_python() { # prints the first fitting Python that can make a venv, in the order of $WANTED
   local version python
-  if [ -n "${PYTHON:-}" ]; then
-    fits "$PYTHON" || stop "PYTHON=$PYTHON is none of $WANTED, or has no venv: choose another"
-    echo "$PYTHON"
-    return
-  fi
   for version in $WANTED; do
     for python in "python$version" python3 \
       "$HOME/.pyenv/versions/$version".*/bin/python \
