@@ -55,7 +55,7 @@ SPACE_ANCHORS = {  # (in, up, fwd) in arm lengths from the own shoulder / the mi
     "side": (-0.52, -0.12, 0.38),
     "front": (-0.16, 0.02, 0.66),
     "hip": (-0.40, -0.92, 0.06),
-    "hang": (-0.43, -0.96, 0.06),
+    "hang": (-0.41, -1.0, 0.05),
     "lap": (-0.12, -0.78, 0.38),
 }
 ANCHORS = (*_HEAD_ANCHORS, *_TRUNK_ANCHORS, *SPACE_ANCHORS)
@@ -113,7 +113,9 @@ def bend_arm(
     foot = (body.upper_arm**2 - body.forearm**2 + length**2) / (2 * length)
     height = np.sqrt(np.maximum(body.upper_arm**2 - foot**2, 0))
     lift = np.asarray(raised)[..., None]
+    hangs = np.clip((-wrist[..., 1:2] - 0.33) / 0.15, 0, 1)
     pole = (1 - lift) * np.array([-0.50, -1.0, -0.35]) + lift * np.array([-1.0, -0.25, -0.2])
+    pole = (1 - hangs) * pole + hangs * np.array([-0.35, -0.3, -1.0])
     pole = pole - along * np.sum(pole * along, axis=-1, keepdims=True)
     pole = pole / (np.linalg.norm(pole, axis=-1, keepdims=True) + 1e-9)
     return shoulder, shoulder + along * foot + pole * height, shoulder + along * length

@@ -61,5 +61,5 @@ def render_frame(
         grain,
         seed,
     )
-    image = cv2.GaussianBlur(image, (0, 0), 0.6 * height / 480)
+    image = cv2.GaussianBlur(image, (0, 0), 0.75 * height / 480)
     return (np.clip(image, 0, 1) * 255).astype(np.uint8)

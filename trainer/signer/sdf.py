@@ -167,9 +167,9 @@ def _paint_face(x, y, z, col, head, hair):
     )
     _tint(col, 0.85 * brow, hair[0] * 0.8, hair[1] * 0.8, hair[2] * 0.8)
     my = y + 0.0685
-    lips = 1 - _step(0.75, 1.08, _ring(x, my + x * x * 5 - 0.0005, 0.0245, 0.0082 + mouth * 0.5))
+    lips = 1 - _step(0.75, 1.08, _ring(x, my - x * x * 3 + 0.001, 0.0255, 0.0068 + mouth * 0.5))
     _tint(col, 0.7 * lips, col[0] * 0.5 + 0.18, col[1] * 0.35 + 0.04, col[2] * 0.35 + 0.045)
-    line = 1 - _step(0.5, 1.2, _ring(x, my + x * x * 4, 0.0225, 0.0011 + mouth))
+    line = 1 - _step(0.5, 1.2, _ring(x, my - x * x * 5 + 0.001, 0.0235, 0.0010 + mouth))
     _tint(col, 0.8 * line, 0.13, 0.04, 0.035)
     nostril = 1 - _step(0.5, 1.2, _ring(abs(x) - 0.0072, y + 0.0385, 0.0042, 0.0024))
     _tint(col, 0.7 * nostril, 0.0, 0.0, 0.0)

@@ -94,7 +94,10 @@ ONE_HANDED: dict[str, Sign] = {
         )
     ),
     "fine": Sign(
-        (P("5", "chest 0 0 1", "up", "in", "thumb"), P("5", "chest 0 1 13", "up", "in", "thumb"))
+        (
+            P("5", "chest 0 0 1", "up", "2in+fwd", "thumb"),
+            P("5", "chest 0 1 13", "up", "2in+fwd", "thumb"),
+        )
     ),
     "like": Sign(
         (
@@ -120,13 +123,19 @@ ONE_HANDED: dict[str, Sign] = {
     "same": Sign((P("Y", "neutral 2 2 2", "fwd", "down"),), movement=M("shake", 7, 2, "in")),
     "bathroom": Sign((P("T", "neutral 0 14 0", "up", "fwd"),), movement=M("shake", 3, 3, "in")),
     # people
-    "mother": Sign(tap(P("5", "chin 0 0 1", "up", "in", "thumb"), "0 0 5"), repeat=2),
-    "father": Sign(tap(P("5", "forehead 0 0 1", "up", "in", "thumb"), "0 0 5"), repeat=2),
+    "mother": Sign(tap(P("5", "chin 0 0 1", "up", "in+fwd", "thumb"), "0 0 5"), repeat=2),
+    "father": Sign(tap(P("5", "forehead 0 0 1", "up", "in+fwd", "thumb"), "0 0 5"), repeat=2),
     "woman": Sign(
-        (P("5", "chin 0 0 1", "2up+in", "in", "thumb"), P("5", "chest 0 0 1", "up", "in", "thumb"))
+        (
+            P("5", "chin 0 0 1", "up", "in+fwd", "thumb"),
+            P("5", "chest 0 0 1", "up", "in+fwd", "thumb"),
+        )
     ),
     "man": Sign(
-        (P("5", "forehead 0 0 1", "up", "in", "thumb"), P("5", "chest 0 0 1", "up", "in", "thumb"))
+        (
+            P("5", "forehead 0 0 1", "up", "in+fwd", "thumb"),
+            P("5", "chest 0 0 1", "up", "in+fwd", "thumb"),
+        )
     ),
     "deaf": Sign(
         (
@@ -145,7 +154,7 @@ ONE_HANDED: dict[str, Sign] = {
             P("C", "mouth -2 -3 6", "2up+2fwd", "in", "thumb_edge"),
         )
     ),
-    "water": Sign(tap(P("W", "chin 0 0 1", "up", "in", "index"), "0 0 5"), repeat=2),
+    "water": Sign(tap(P("W", "chin 0 0 1", "up", "in+fwd", "index"), "0 0 5"), repeat=2),
     "milk": Sign(
         (P("C", "neutral 0 10 2", "fwd+up", "in"), P("S", "neutral 0 10 2", "fwd+up", "in")),
         repeat=2,

@@ -147,15 +147,15 @@ def _timing(
     turns = np.abs(np.sum(keys.rotations[1:] * keys.rotations[:-1], axis=1))
     turns = 2 * np.arccos(np.clip(turns, 0, 1))
     bends = np.abs(np.diff(keys.shapes[:, :16], axis=0)).max(axis=1) if len(keys) > 1 else ways
-    moves_ms = 110 + 900 * ways + 70 * turns + 1.2 * bends
-    moves_ms *= 0.8 if sign.repeat > 1 else 1.0
+    moves_ms = 190 + 950 * ways + 70 * turns + 1.2 * bends
+    moves_ms *= 0.7 if sign.repeat > 1 else 1.0
     moving_ms = 0.0
     if sign.movement:
         moving_ms = _PERIOD_MS[sign.movement.kind] * sign.movement.cycles
         if len(keys) > 1 and moves_ms.sum() < moving_ms:
             moves_ms = moves_ms * moving_ms / moves_ms.sum()
     if hold_ms is None:
-        hold_ms = rng.uniform(60, 160)
+        hold_ms = rng.uniform(90, 200)
     end_ms = hold_ms + (moving_ms if len(keys) == 1 else 0)
     pace = signer.style.tempo * rng.lognormal(0, 0.08 * signer.style.jitter)
     times = np.concatenate([[0.0], np.cumsum(moves_ms)]) / pace
