@@ -72,7 +72,7 @@ def nonsense(rng: np.random.Generator) -> Sign:
     def posture(shape: str, place: str) -> P:
         offset = " ".join(f"{x:.1f}" for x in rng.normal(0, 4, 2)) + f" {rng.uniform(1, 8):.1f}"
         way = str(rng.choice(["up", "2up+in", "in", "fwd+up", "2fwd+in", "in+up"]))
-        palm = str(rng.choice(["back+down", "fwd+down", "in+down", "down+back"]))
+        palm = str(rng.choice(["back+in", "fwd+down", "in+down", "fwd+out"]))
         return P(shape, f"{place} {offset}", way, palm)
 
     def pick(items: tuple[str, ...]) -> str:
