@@ -131,9 +131,9 @@ def pretrain(corpus: WlaslHands, config: PocketConfig, recipe: Recipe, seed: int
     return train(Pocket(config), [Pool(spans, 1.0)], recipe, seed, note="all of WLASL:")
 
 
-def vocabulary_of(corpus: WlaslHands | None) -> tuple[str, ...]:
+def vocabulary_of(research: ResearchData | None) -> tuple[str, ...]:
     """ "No sign" first, then WLASL100 and the signer's lexicon, sorted."""
-    glosses = set(LEXICON) | set(corpus.glosses[:N_WLASL_GLOSSES] if corpus else ())
+    glosses = set(LEXICON) | set(research.hands.glosses[:N_WLASL_GLOSSES] if research else ())
     return (REJECT, *sorted(glosses))
 
 
