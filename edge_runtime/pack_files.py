@@ -160,12 +160,16 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
         if path.exists():
             os.rename(path, old)
         try:
-            os.rename(new, path)
+            _move_into_place(new, path)
         except OSError:
             if old.exists():
                 os.rename(old, path)
             raise
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _move_into_place(new: Path, path: Path) -> None:
+    os.rename(new, path)
 
 
 def _checked_name(path: Path, name: str) -> str:
