@@ -5,8 +5,8 @@ import tempfile
 from pathlib import Path
 
 
-def check_destinations(*paths: Path | None) -> None:
-    """Raises ValueError for a path that cannot be written later: no folder, or a folder itself."""
+def check_destinations(source: str, *paths: Path | None) -> None:
+    """Raises ValueError for a path that cannot be written later, or that would harm the source."""
     named = [path for path in paths if path is not None]
     for path in named:
         if path.is_dir():
@@ -17,6 +17,8 @@ def check_destinations(*paths: Path | None) -> None:
             raise ValueError(f"{path}: the folder {path.parent} cannot be written to")
     if len({path.resolve() for path in named}) < len(named):
         raise ValueError("two outputs have the same name; give each a file of its own")
+    if Path(source).resolve() in {path.resolve() for path in named}:
+        raise ValueError(f"{source} is what is read; write to another file")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,11 +6,13 @@ own typeface (Rubik, with accents, Cyrillic and more), so no font file is needed
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from fingerpost.app.caption_board import N_LINES, ShownLine
 from fingerpost.edge_runtime.keypoints import FOUND203, KeypointFrame, KeypointSchema
+from fingerpost.edge_runtime.video import import_cv2
 
 # RGB
 BAND = (18, 20, 24)
@@ -75,8 +77,7 @@ class Overlay:
         _put_text(canvas, NOTE, (left, canvas.shape[0] - self.note_px), self.note_px, NOTE_TEXT)
 
     def _text_width(self, text: str) -> int:
-        import cv2
-
+        cv2 = import_cv2()
         box = cv2.getTextSize((0, 0), text, (0, 0), _font(), self.text_px, TEXT_WEIGHT)
         return box[0] + box[2]
 
@@ -86,8 +87,7 @@ def draw_skeleton(rgb: np.ndarray, keypoints: KeypointFrame, schema: KeypointSch
 
     rgb : shape (H, W, 3) uint8, changed in place
     """
-    import cv2
-
+    cv2 = import_cv2()
     height, width = rgb.shape[:2]
     thickness = max(1, round(min(height, width) / 240))
     seen = keypoints.confidence >= SEEN_FROM
@@ -98,8 +98,7 @@ def draw_skeleton(rgb: np.ndarray, keypoints: KeypointFrame, schema: KeypointSch
     colours = _colours(schema.name, schema)
     for a, b in schema.edges:
         if seen[a] and seen[b]:
-            hand = colours[b] != GROUP_COLOURS["body"]
-            stroke = thickness if hand else thickness + 1
+            stroke = thickness + (colours[b] == GROUP_COLOURS["body"])
             cv2.line(canvas, points[a], points[b], colours[b], stroke, cv2.LINE_AA, 4)
     for k in _face_dots(schema.name, schema):
         if seen[k]:
@@ -133,17 +132,14 @@ def wrap(text: str, width: int, measure: Callable[[str], int]) -> list[str]:
 
 
 @cache
-def _font():
-    import cv2
-
-    return cv2.FontFace("sans")
+def _font() -> Any:
+    return import_cv2().FontFace("sans")
 
 
 def _put_text(
     canvas: np.ndarray, text: str, origin: tuple[int, int], size_px: int, colour: tuple
 ) -> None:
-    import cv2
-
+    cv2 = import_cv2()
     cv2.putText(canvas, text, origin, colour, _font(), size_px, TEXT_WEIGHT)
 
 

@@ -16,16 +16,17 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from fingerpost.app.observer import KeypointObserver, Observer, PeopleSeen, Sight
 from fingerpost.edge_runtime.captions import CaptionEvent
-from fingerpost.edge_runtime.keypoints import MEDIAPIPE_HOLISTIC, KeypointFrame, KeypointSchema
+from fingerpost.edge_runtime.keypoints import MEDIAPIPE_HOLISTIC, KeypointFrame
 
 if TYPE_CHECKING:
-    from fingerpost.edge_runtime.keypoints import PoseSequence
     from fingerpost.edge_runtime.video import Video
 
 PICTURES_WAITING = 3  # decoded, not yet landmarked: 18 MB at 1080p
@@ -34,15 +35,6 @@ JOIN_S = 5.0  # how long to wait for a thread to end; a landmarker takes 0.1 s a
 KEYPOINT_SUFFIXES = (".npz", ".pose")
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Sight:
-    """What was seen at one moment. rgb : (H, W, 3) uint8, or None where nobody asked for it."""
-
-    time_ms: int
-    rgb: np.ndarray | None
-    keypoints: KeypointFrame
 
 
 @dataclass(frozen=True)
@@ -60,33 +52,12 @@ class StreamingCaptioner(Protocol):
     def flush(self) -> list[CaptionEvent]: ...
 
 
-class Observer(Protocol):
-    """A source being watched: sights in order of time, and what they are fractions of."""
-
-    name: str
-    live: bool  # a camera
-    fps: float
-    n_frames: int | None  # None: nobody knows (a camera)
-    size: tuple[int, int]  # width, height in pixels; of keypoint files, what to draw them on
-    aspect: float  # width over height
-    schema: KeypointSchema
-
-    @property
-    def extractor(self) -> str: ...
-    @property
-    def problem(self) -> str: ...
-    def poll(self) -> Sight | None: ...
-    def ended(self) -> bool: ...
-    def __iter__(self) -> Iterator[Sight]: ...
-    def __enter__(self) -> "Observer": ...
-    def __exit__(self, *error: object) -> None: ...
-
-
 def observe(
     source: str,
     bundle: Path | None = None,
     mirrored: bool = False,
     keep_pictures: bool = False,
+    tell: Callable[[str], None] | None = None,
 ) -> Observer:
     """Watches a source: a camera's number, a ``.npz`` or ``.pose`` file, or else a video file.
 
@@ -95,14 +66,14 @@ def observe(
     bundle : the landmarker's ``.task`` file; None finds or builds the usual one
     mirrored : the picture is a mirror image, as selfie cameras show it
     keep_pictures : whether sights carry their picture, for drawing
+    tell : is given a line of text before each slow step of building the landmarker's file
     """
     if source.isdigit():
         from fingerpost.edge_runtime.video import open_camera
 
-        number = int(source)
-        return VideoObserver(
-            f"camera {number}", lambda: open_camera(number), bundle, mirrored, keep_pictures, True
-        )
+        number, name = int(source), f"camera {source}"
+        opener = partial(open_camera, number)
+        return VideoObserver(name, opener, bundle, mirrored, keep_pictures, live=True, tell=tell)
     path = Path(source)
     if path.is_dir():
         raise ValueError(f"{source} is a folder; name a video, a .npz or .pose file, or a camera")
@@ -116,7 +87,8 @@ def observe(
         return KeypointObserver(source, load_keypoints(path))
     from fingerpost.edge_runtime.video import open_video
 
-    return VideoObserver(path.name, lambda: open_video(path), bundle, mirrored, keep_pictures)
+    opener = partial(open_video, path)
+    return VideoObserver(path.name, opener, bundle, mirrored, keep_pictures, tell=tell)
 
 
 class Session:
@@ -168,11 +140,13 @@ class VideoObserver:
         mirrored: bool = False,
         keep_pictures: bool = False,
         live: bool = False,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         self.name = name
         self.live = live
         self._open_source = open_source
         self._bundle = bundle
+        self._tell = tell
         self._mirrored = mirrored
         self._keep_pictures = keep_pictures
         self._pictures: Channel[tuple[int, np.ndarray]] = Channel(PICTURES_WAITING, live)
@@ -181,6 +155,8 @@ class VideoObserver:
         self._people = PeopleSeen(name)
 
     def __enter__(self) -> "VideoObserver":
+        from fingerpost.edge_runtime.landmarker_bundle import landmarker_bundle
+
         self._opening = self._open_source()
         self._video = self._opening.__enter__()
         info = self._video.info
@@ -188,6 +164,8 @@ class VideoObserver:
         self.aspect = info.width / info.height
         self.fps = info.fps
         self.n_frames = None if self.live else info.frames or None
+        # The threads last: an error from here on is raised before anything runs.
+        self._bundle = self._bundle or landmarker_bundle(self._tell)
         self._threads = [
             threading.Thread(target=self._read, name="reader", daemon=True),
             threading.Thread(target=self._find_landmarks, name="landmarks", daemon=True),
@@ -261,71 +239,6 @@ class VideoObserver:
             self._people.look(sight.keypoints, self.schema)
             yield sight
         self.ended()
-
-
-class KeypointObserver:
-    """Watches a keypoint file, in the caller's thread: there is nothing to overlap."""
-
-    DRAWN_HEIGHT = 480  # pixels of the empty picture that an overlay draws the keypoints on
-
-    def __init__(self, name: str, sequence: "PoseSequence") -> None:
-        self.name = name
-        self.live = False
-        self.fps = sequence.fps
-        self.n_frames: int | None = len(sequence)
-        self.size = (round(sequence.aspect * self.DRAWN_HEIGHT / 2) * 2, self.DRAWN_HEIGHT)
-        self.schema = sequence.schema
-        self.aspect = sequence.aspect
-        self.extractor = sequence.extractor
-        self.problem = ""
-        self._waiting = deque(sequence.frames())
-        self._people = PeopleSeen(name)
-
-    def __enter__(self) -> "KeypointObserver":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._waiting.clear()
-
-    def poll(self) -> Sight | None:
-        if not self._waiting:
-            return None
-        keypoints = self._waiting.popleft()
-        self._people.look(keypoints, self.schema)
-        return Sight(keypoints.time_ms, None, keypoints)
-
-    def ended(self) -> bool:
-        if not self._waiting:
-            self._people.require()
-        return not self._waiting
-
-    def __iter__(self) -> Iterator[Sight]:
-        while (sight := self.poll()) is not None:
-            yield sight
-        self.ended()
-
-
-class PeopleSeen:
-    """Whether a source has shown anybody so far: a body, or a hand."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.frames = 0
-        self.frames_with_somebody = 0
-
-    def look(self, keypoints: KeypointFrame, schema: KeypointSchema) -> None:
-        groups = (schema.groups[group] for group in ("body", "left_hand", "right_hand"))
-        self.frames += 1
-        self.frames_with_somebody += any(keypoints.confidence[group].any() for group in groups)
-
-    def require(self) -> None:
-        """Raises ValueError where nobody was seen."""
-        if not self.frames:
-            raise ValueError(f"{self.name} has no pictures in it")
-        if not self.frames_with_somebody:
-            raise ValueError(
-                f"nobody was seen in {self.name}; the signer's face, arms and hands must be in view"
-            )
 
 
 class Channel(Generic[T]):

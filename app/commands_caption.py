@@ -1,0 +1,191 @@
+"""``fingerpost caption`` and ``fingerpost landmarks``: from a source to captions and files."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fingerpost.app.caption_board import CaptionBoard
+from fingerpost.app.observer import Observer, Sight
+from fingerpost.app.output_files import check_destinations, write_text
+from fingerpost.app.session import Session, Step, observe
+from fingerpost.app.terminal import CaptionPrinter, tell
+from fingerpost.edge_runtime.captions import Line, LineCompleted
+from fingerpost.edge_runtime.keypoints import KeypointFrame, PoseSequence
+from fingerpost.edge_runtime.manifest import CAUTION, Manifest
+from fingerpost.edge_runtime.pack import BUNDLED, Pack, PackStore, bundled_pack, open_pack
+
+if TYPE_CHECKING:
+    from fingerpost.edge_runtime.captioner import Captioner
+
+INTERRUPTED = 130  # the exit code of a command that Ctrl-C ended
+
+
+@dataclass(frozen=True)
+class CaptionOutputs:
+    """What to make besides the captions on stdout; None is "not wanted"."""
+
+    json: bool = False
+    srt: Path | None = None
+    vtt: Path | None = None
+    overlay: Path | None = None
+
+
+def run_caption(
+    source: str,
+    outputs: CaptionOutputs,
+    pack_name: str = BUNDLED,
+    landmarker: Path | None = None,
+    mirrored: bool = False,
+    seconds: float | None = None,
+) -> int:
+    """Captions a source to its end; returns the exit code.
+
+    Files are written whole, at the end. Ctrl-C ends a camera as it should be ended, and its files
+    are written; what it interrupts of a video is worth no file.
+    """
+    check_destinations(source, outputs.srt, outputs.vtt, outputs.overlay)
+    pack = load_pack(pack_name)
+    wants_pictures = outputs.overlay is not None
+    lines: list[Line] = []
+    exit_code = 0
+    with ExitStack() as stack:
+        observer = stack.enter_context(observe(source, landmarker, mirrored, wants_pictures, tell))
+        session = Session(observer, make_captioner(pack, observer))
+        tell(notice(pack.manifest))
+        drawing = stack.enter_context(OverlayVideo(outputs.overlay, observer))
+        printer = stack.enter_context(CaptionPrinter(observer.n_frames, outputs.json))
+
+        def take(step: Step) -> None:
+            printer.show(step)
+            drawing.add(step)
+            lines.extend(e.line for e in step.events if isinstance(e, LineCompleted))
+
+        try:
+            for step in session:
+                take(step)
+                if seconds is not None and step.sight and step.sight.time_ms >= seconds * 1000:
+                    take(session.finish())
+                    break
+        except KeyboardInterrupt:
+            if not observer.live:
+                raise
+            exit_code = INTERRUPTED
+            take(session.finish())
+    write_subtitles(outputs, lines, pack.manifest)
+    if observer.problem:
+        tell(f"fingerpost: {observer.problem}")
+    if not any(line.text for line in lines):
+        tell("No signs were recognised.")
+    return exit_code
+
+
+def run_landmarks(
+    source: str, output: Path, landmarker: Path | None = None, mirrored: bool = False
+) -> None:
+    """Writes the keypoints of a video as an .npz file, at the video's own frame rate."""
+    from fingerpost.edge_runtime.keypoint_files import save_npz
+    from fingerpost.edge_runtime.resample import Resampler
+
+    if output.suffix.lower() != ".npz":
+        raise ValueError(f"{output} must end in .npz")
+    check_destinations(source, output)
+    with observe(source, landmarker, mirrored, tell=tell) as observer:
+        if observer.live:
+            raise ValueError("a camera has no end to wait for; record a video and give that")
+        resampler, frames = Resampler(observer.fps), []
+        with CaptionPrinter(observer.n_frames, what="landmarks") as printer:
+            for sight in observer:
+                frames += resampler.push(sight.keypoints)
+                printer.show(Step(sight, ()))
+        sequence = _sequence(frames, observer)
+    save_npz(output, sequence)
+    hands = [sequence.schema.groups[hand] for hand in ("left_hand", "right_hand")]
+    shares = [(sequence.confidence[:, hand] > 0).any(axis=1).mean() for hand in hands]
+    tell(
+        f"{output}: {len(sequence)} frames of {len(sequence.schema)} points at {sequence.fps:g} a "
+        f"second; left hand in {shares[0]:.0%} of them, right hand in {shares[1]:.0%}"
+    )
+    if observer.problem:
+        tell(f"fingerpost: {observer.problem}")
+
+
+class OverlayVideo:
+    """The video with skeleton and captions drawn on it. Does nothing where no path is given."""
+
+    def __init__(self, path: Path | None, observer: Observer) -> None:
+        self._stack = ExitStack()
+        self._path = path
+        if path is None:
+            return
+        from fingerpost.app.overlay import Overlay
+        from fingerpost.edge_runtime.video import write_video
+
+        self._board = CaptionBoard()
+        self._overlay = Overlay(*observer.size, observer.schema)
+        self._writer = write_video(path, observer.fps, self._overlay.size)
+
+    def __enter__(self) -> "OverlayVideo":
+        if self._path is not None:
+            self._stack.enter_context(self._writer)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.__exit__(*error)  # type: ignore[arg-type]
+
+    def add(self, step: Step) -> None:
+        if self._path is None or step.sight is None:
+            return
+        sight: Sight = step.sight
+        self._board.push(step.events, sight.time_ms)
+        lines = self._board.shown(sight.time_ms)
+        self._writer.write(self._overlay.draw(sight.rgb, sight.keypoints, lines))
+
+
+def load_pack(name_or_path: str = BUNDLED) -> Pack:
+    """Opens an installed pack by name, or any by its path."""
+    if name_or_path == BUNDLED and bundled_pack() is None:
+        raise ValueError(
+            "this copy of Fingerpost was built without its demo pack; name another with --pack"
+        )
+    return open_pack(PackStore().find(name_or_path))
+
+
+def make_captioner(pack: Pack, observer: Observer) -> "Captioner":
+    """A captioner for what the observer sees."""
+    from fingerpost.edge_runtime.captioner import Captioner
+
+    return Captioner(pack, observer.schema, observer.aspect)
+
+
+def notice(manifest: Manifest) -> str:
+    """What everybody who reads captions of a pack is told, once."""
+    caution = "" if "can be wrong" in manifest.notice.lower() else CAUTION + " "
+    languages = ", ".join(manifest.languages)
+    return f"{caution}{manifest.notice} (pack {manifest.name} {manifest.version}, {languages})"
+
+
+def write_subtitles(outputs: CaptionOutputs, lines: list[Line], manifest: Manifest) -> None:
+    """Writes the subtitle files that are wanted."""
+    from fingerpost.app import subtitles
+
+    cues = subtitles.cues(lines)
+    if outputs.srt is not None:
+        write_text(outputs.srt, subtitles.srt(cues))
+    if outputs.vtt is not None:
+        write_text(outputs.vtt, subtitles.vtt(cues, notice(manifest)))
+
+
+def _sequence(frames: list[KeypointFrame], observer: Observer) -> PoseSequence:
+    """Frames of the even grid as a sequence."""
+    return PoseSequence(
+        np.stack([frame.xyz for frame in frames]),
+        np.stack([frame.confidence for frame in frames]),
+        observer.fps,
+        observer.schema,
+        frames[0].time_ms,
+        observer.aspect,
+        observer.extractor,
+    )

@@ -1,0 +1,117 @@
+"""``fingerpost packs``: which packs there are, what is in them, and whether they are sound."""
+
+import dataclasses
+from typing import Any
+
+from rich.table import Table
+
+from fingerpost.app.terminal import print_json, stdout_console, tell
+from fingerpost.edge_runtime.pack import Pack, PackStore, open_pack, verify_pack
+
+
+def list_packs(as_json: bool) -> None:
+    """All packs that can be named; a broken one is listed with what is wrong with it."""
+    rows = []
+    for installed in PackStore().list():
+        row: dict[str, Any] = {"name": installed.name, "path": str(installed.path)}
+        row["bundled"] = installed.bundled
+        try:
+            pack = open_pack(installed.path)
+        except (ValueError, OSError) as error:
+            rows.append(row | {"problem": str(error)})
+            continue
+        manifest = pack.manifest
+        row |= {"version": manifest.version, "languages": list(manifest.languages)}
+        row |= {"signs": n_signs(pack), "size_bytes": pack.size_bytes, "problem": ""}
+        rows.append(row)
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        tell("No pack is installed; see: fingerpost packs add")
+    table = _table("name", "version", "languages", "signs", "size", "problem")
+    for row in rows:
+        size = f"{row['size_bytes'] / 1e6:.1f} MB" if "size_bytes" in row else ""
+        languages, signs = " ".join(row.get("languages", [])), str(row.get("signs", ""))
+        problem = row["problem"] or ("bundled" if row["bundled"] else "")
+        table.add_row(row["name"], row.get("version", ""), languages, signs, size, problem)
+    if rows:
+        stdout_console().print(table)
+
+
+def show_pack(name: str, as_json: bool) -> None:
+    """What a pack's manifest says, and its signs."""
+    pack = open_pack(PackStore().find(name))
+    manifest = pack.manifest
+    if as_json:
+        print_json(dataclasses.asdict(manifest) | {"signs": list(pack.vocabulary)})
+        return
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold")
+    graphs = ", ".join(
+        f"{graph} ({spec.backend} {spec.backend_version}, {manifest.quantization})"
+        for graph, spec in manifest.graphs.items()
+    )
+    licences = manifest.licences
+    for key, value in {
+        "pack": f"{manifest.name} {manifest.version}",
+        "where": str(pack.path),
+        "notice": manifest.notice,
+        "languages": ", ".join(manifest.languages),
+        "runs": graphs,
+        "eats": f"{manifest.view} keypoints, {manifest.window} frames at {manifest.fps:g} fps",
+        "licence": f"code {licences.code}; weights {licences.weights}; data {licences.data}",
+        "measured": ", ".join(f"{name} {value:g}" for name, value in manifest.measured.items()),
+        "size": f"{pack.size_bytes / 1e6:.1f} MB",
+        "signs": f"{n_signs(pack)}: " + ", ".join(pack.vocabulary),
+    }.items():
+        table.add_row(key, value)
+    stdout_console().print(table, markup=False)
+
+
+def verify(name: str, as_json: bool) -> None:
+    """Runs a pack's own test inputs on this machine; ValueError where an answer is off."""
+    pack = open_pack(PackStore().find(name))
+    rows = verify_pack(pack)
+    if as_json:
+        print_json([dataclasses.asdict(row) for row in rows])
+    else:
+        table = _table("graph", "output", "against", "measure", "value", "limit", "")
+        for row in rows:
+            figures = f"{row.value:.5f}", f"{row.limit:.5f}"
+            verdict = "ok" if row.passed else "FAILED"
+            table.add_row(row.graph, row.output, row.against, row.measure, *figures, verdict)
+        stdout_console().print(table)
+    failed = [f"{row.graph} {row.measure}" for row in rows if not row.passed]
+    if failed:
+        raise ValueError(
+            f"pack {pack.manifest.name} does not compute here what it did where it was made: "
+            f"{', '.join(failed)}; see `fingerpost doctor`"
+        )
+
+
+def add(source: str, as_json: bool) -> None:
+    """Installs a pack, verified whole."""
+    pack = PackStore().add(source)
+    if as_json:
+        print_json({"name": pack.manifest.name, "path": str(pack.path)})
+    else:
+        tell(f"Installed pack {pack.manifest.name} {pack.manifest.version}: {pack.path}")
+
+
+def remove(name: str) -> None:
+    """Deletes an installed pack."""
+    PackStore().remove(name)
+    tell(f"Removed pack {name}")
+
+
+def n_signs(pack: Pack) -> int:
+    """The size of a pack's vocabulary without its special classes."""
+    return len(set(pack.vocabulary) - set(pack.manifest.special.values()))
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column)
+    return table
