@@ -16,6 +16,7 @@ import json
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +85,7 @@ def export_pack(
     with_latency : measured anew each time; without it, two exports are the same bytes
     """
     model, info, metrics = load_checkpoint(checkpoint)
+    _check_preprocessing(checkpoint, info)
     window = int(info["config"]["window"])
     shape = (1, window, len(schema(info["view"])), N_CHANNELS)
     samples = samples or signer_samples(info["vocabulary"], window)
@@ -104,7 +106,7 @@ def export_pack(
         task="isolated-signs",
         languages=("ase",),
         view=info["view"],
-        preprocess_version=info.get("preprocess_version", PREPROCESS_VERSION),
+        preprocess_version=PREPROCESS_VERSION,
         fps=FPS,
         window=window,
         graphs={GRAPH: spec},
@@ -132,11 +134,14 @@ def read_samples(file: Path) -> Samples:
     """An .npz of keypoints and, where it has them, labels."""
     if not file.is_file():
         raise FileNotFoundError(f"no samples at {file}: expected an .npz with keypoints")
-    with np.load(file, allow_pickle=False) as arrays:
-        if INPUT not in arrays:
-            raise ValueError(f"{file} has no array {INPUT!r}; it has: {', '.join(arrays)}")
-        label = arrays["label"] if "label" in arrays else None
-        return Samples(_as_float16_can(arrays[INPUT]), label)
+    try:
+        with np.load(file, allow_pickle=False) as opened:
+            arrays = dict(opened)
+    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{file} is not an .npz of plain arrays") from error
+    if INPUT not in arrays:
+        raise ValueError(f"{file} has no array {INPUT!r}; it has: {', '.join(arrays)}")
+    return Samples(_as_float16_can(arrays[INPUT]), arrays.get("label"))
 
 
 def signer_samples(vocabulary: list[str], window: int, seed: int = 7) -> Samples:
@@ -152,6 +157,16 @@ def signer_samples(vocabulary: list[str], window: int, seed: int = 7) -> Samples
 def _as_float16_can(keypoints: np.ndarray) -> np.ndarray:
     """Rounded, so that the golden inputs, kept as float16, are the very inputs measured on."""
     return keypoints.astype(np.float16).astype(np.float32)
+
+
+def _check_preprocessing(checkpoint: Path, info: Mapping[str, Any]) -> None:
+    """A network knows only the numbers that it was trained on."""
+    trained_on = info.get("preprocess_version", PREPROCESS_VERSION)
+    if trained_on != PREPROCESS_VERSION:
+        raise ValueError(
+            f"{checkpoint} was trained on preprocess_version {trained_on}, this Fingerpost has "
+            f"{PREPROCESS_VERSION}; train it again"
+        )
 
 
 def _check_samples(samples: Samples, shape: tuple[int, ...]) -> None:

@@ -1,0 +1,152 @@
+"""From a checkpoint to a pack: what is refused, what is written, and that it is what it was."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra export")
+
+from fingerpost.distill import export as export_module  # noqa: E402
+from fingerpost.distill.export import Samples, export_pack, main, read_samples  # noqa: E402
+from fingerpost.distill.recipes import tflite as recipe  # noqa: E402
+from fingerpost.edge_runtime.backends import load_backend  # noqa: E402
+from fingerpost.edge_runtime.pack import verify_pack  # noqa: E402
+from fingerpost.trainer.checkpoint import save_checkpoint  # noqa: E402
+from fingerpost.trainer.models.pocket import Pocket, PocketConfig  # noqa: E402
+
+VOCABULARY = ["<no sign>", "BOOK", "DRINK", "HELLO", "THANK-YOU"]
+WINDOW = 12
+INFO = {
+    "vocabulary": VOCABULARY,
+    "reject": "<no sign>",
+    "view": "sign69",
+    "data": ["rendered signer"],
+}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """A tiny recogniser, untrained, but with logits far enough apart to have a best one."""
+    torch.manual_seed(0)
+    model = Pocket(PocketConfig(n_labels=len(VOCABULARY), window=WINDOW, width=32, n_blocks=2))
+    with torch.no_grad():
+        model.head.weight.mul_(8)
+    folder = tmp_path_factory.mktemp("checkpoint")
+    save_checkpoint(folder, model, INFO, {"signer": {"top1": 0.91234567, "n": 5}})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def samples():
+    rng = np.random.default_rng(0)
+    keypoints = rng.normal(size=(16, WINDOW, 69, 4)).astype(np.float16).astype(np.float32)
+    keypoints[..., 3] = rng.random((16, WINDOW, 69)) > 0.3
+    return Samples(keypoints, rng.integers(0, 5, 16))
+
+
+def test_samples_are_read_rounded_to_what_the_pack_can_keep(tmp_path):
+    keypoints = np.full((3, WINDOW, 69, 4), 1 / 3, np.float32)
+    np.savez(tmp_path / "a.npz", keypoints=keypoints, label=np.arange(3))
+    read = read_samples(tmp_path / "a.npz")
+    assert np.array_equal(read.keypoints, read.keypoints.astype(np.float16).astype(np.float32))
+    assert read.keypoints.dtype == np.float32 and read.label.tolist() == [0, 1, 2]
+    np.savez(tmp_path / "b.npz", frames=keypoints)
+    with pytest.raises(ValueError, match="no array 'keypoints'; it has: frames"):
+        read_samples(tmp_path / "b.npz")
+    (tmp_path / "c.npz").write_text("hello")
+    with pytest.raises(ValueError, match="c.npz is not an .npz"):
+        read_samples(tmp_path / "c.npz")
+    with pytest.raises(FileNotFoundError, match="no samples at"):
+        read_samples(tmp_path / "none.npz")
+
+
+def test_samples_of_another_shape_or_too_few_are_refused(checkpoint, samples, tmp_path):
+    for wrong in (samples.keypoints[:, :-1], samples.keypoints[:3]):
+        with pytest.raises(ValueError, match="expected at least 12 samples of shape"):
+            export_pack(checkpoint, tmp_path / "pack", samples=Samples(wrong))
+    assert not (tmp_path / "pack").exists()
+
+
+def test_an_unknown_quantization_is_refused():
+    with pytest.raises(ValueError, match="unknown quantization 'int3'; known: none, int8"):
+        recipe.quantize(b"", "int3")
+
+
+def test_weights_are_free_only_if_all_data_is():
+    for data, free in (
+        (["rendered signer"], True),
+        (["WLASL hands (C-UDA 1.0, not commercial)", "rendered signer"], False),
+        ([], False),
+    ):
+        assert (export_module._licences(data).weights == "Apache-2.0") is free
+
+
+def test_metrics_become_flat_figures():
+    flat = export_module._flat_metrics({"a": {"top1": 0.123456, "note": "x"}, "n": 3})
+    assert flat == {"float network: a: top1": 0.1235, "float network: n": 3}
+
+
+def test_a_checkpoint_of_another_preprocessing_is_refused(checkpoint, samples, tmp_path):
+    old = tmp_path / "old"
+    old.mkdir()
+    for file in checkpoint.iterdir():
+        (old / file.name).write_bytes(file.read_bytes())
+    info = json.loads((old / "config.json").read_text()) | {"preprocess_version": 0}
+    (old / "config.json").write_text(json.dumps(info))
+    with pytest.raises(ValueError, match="preprocess_version 0.*train it again"):
+        export_pack(old, tmp_path / "pack", samples=samples)
+
+
+def test_the_command_reports_a_user_s_mistake_in_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["export", str(tmp_path), "-o", str(tmp_path / "pack")])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+
+
+def test_a_graph_that_differs_gives_no_pack(checkpoint, samples, tmp_path, monkeypatch):
+    """The converters are replaced by files; a fake backend answers for the graph."""
+
+    class WrongBackend:
+        def __init__(self, graph, spec):
+            pass
+
+        def run(self, inputs):
+            return {"logits": np.arange(5, dtype=np.float32)[None]}
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(recipe, "convert", lambda *given: b"float graph")
+    monkeypatch.setattr(recipe, "quantize", lambda graph, quantization: b"int8 graph")
+    monkeypatch.setattr(export_module, "TfliteBackend", WrongBackend)
+    with pytest.raises(ValueError, match="no pack written.*max error.*cosine.*top-1"):
+        export_pack(checkpoint, tmp_path / "pack", samples=samples)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quantization", ["none", "int8"])
+def test_a_checkpoint_becomes_a_pack(checkpoint, samples, tmp_path, quantization):
+    pytest.importorskip("litert_torch", reason="needs the extra export")
+    options = {"quantization": quantization, "samples": samples, "with_latency": False}
+    settings = {"min_probability": 0.6}
+    pack = export_pack(checkpoint, tmp_path / "a.fpk", settings=settings, **options)
+    again = export_pack(checkpoint, tmp_path / "b.fpk", settings=settings, **options)
+    assert pack.path.read_bytes() == again.path.read_bytes()
+
+    assert pack.vocabulary == tuple(VOCABULARY)
+    assert pack.manifest.settings == settings
+    assert pack.manifest.measured["float network: signer: top1"] == 0.9123
+    assert pack.manifest.measured["parity: top-1 agreement"] >= 0.9
+    assert all(row.passed for row in verify_pack(pack))
+
+    backend = load_backend(pack, "recogniser")
+    window = {"keypoints": np.zeros((1, WINDOW, 69, 4), np.float32)}
+    assert np.isfinite(backend.run(window)["logits"]).all()  # nothing seen is no NaN
+    named = dataclasses.asdict(pack.manifest.graphs["recogniser"])
+    assert [t["name"] for t in (*named["inputs"], *named["outputs"])] == ["keypoints", "logits"]
