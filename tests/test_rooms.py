@@ -23,8 +23,8 @@ TOO_HEAVY_FOR_A_PHONE = {"torch", "transformers", "torchao", "tensorflow", "pand
 NEWER_THAN_PYTHON_3_10 = {"tomllib"}  # edge_runtime and app run on Jetson's 3.10
 ONLY_IN = {  # package: the files that may import it
     "kivy": "app/*",
-    "typer": "app/*",
-    "rich": "app/*",
+    "typer": "app/* trainer/* distill/*",
+    "rich": "app/* trainer/* distill/*",
     "mediapipe": "edge_runtime/landmark*.py edge_runtime/mediapipe_alone.py",
     "pose_format": "edge_runtime/keypoint*.py trainer/corpora/*",
     "ai_edge_litert": "edge_runtime/backends/* distill/*",
