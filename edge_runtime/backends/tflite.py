@@ -29,9 +29,10 @@ class TfliteBackend:
         try:
             self._interpreter = interpreter_class(model_content=model, num_threads=num_threads)
             self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:  # LiteRT's own words, over several lines
-            reason = " ".join(str(error).split())[:120]
-            raise ValueError(f"{spec.file} is not a working TFLite graph: {reason}") from error
+        except (ValueError, RuntimeError) as error:
+            raise ValueError(
+                f"{spec.file} is not a working TFLite graph: {_one_line(error)}"
+            ) from error
         self._inputs, self._outputs = self._tensors_of_signature()
         self._check("input", self._inputs, (*spec.inputs, *spec.state))
         self._check("output", self._outputs, (*spec.outputs, *spec.state))
@@ -49,7 +50,10 @@ class TfliteBackend:
                     f"got {array.shape} {array.dtype}"
                 )
             self._interpreter.set_tensor(self._inputs[name]["index"], array)
-        self._interpreter.invoke()
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:  # an operation that does not work as the file has it
+            raise ValueError(f"{self._file} cannot be run: {_one_line(error)}") from error
         return {
             name: self._interpreter.get_tensor(details["index"])  # get_tensor copies
             for name, details in self._outputs.items()
@@ -85,6 +89,10 @@ class TfliteBackend:
                     f"{self._file} has {kind} {tensor.name} of shape {shape} {dtype}, "
                     f"its manifest says {tensor.shape} {tensor.dtype}"
                 )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]  # LiteRT's words come in several lines
 
 
 def _interpreter_class() -> Any:
