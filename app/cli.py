@@ -103,11 +103,14 @@ def demo(
     ] = None,
     pack: PackName = "demo",
     landmarker: LandmarkerFile = None,
+    screenshot: Annotated[
+        Path | None, typer.Option(hidden=True, help="Save a picture of the window (.png).")
+    ] = None,
 ) -> None:
     """Caption the bundled clip, in a window if there is a screen. Ends by itself."""
     from fingerpost.app.demo import run_demo
 
-    run_demo(window, pack, landmarker)
+    run_demo(window, pack, landmarker, screenshot)
 
 
 @app.command()

@@ -19,6 +19,7 @@ from fingerpost.edge_runtime.pack import BUNDLED, Pack, PackStore, bundled_pack,
 
 if TYPE_CHECKING:
     from fingerpost.edge_runtime.captioner import Captioner
+    from fingerpost.edge_runtime.pack_check import CheckRow
 
 INTERRUPTED = 130  # the exit code of a command that Ctrl-C ended
 
@@ -156,8 +157,19 @@ def load_pack(name_or_path: str = BUNDLED) -> Pack:
 def make_captioner(pack: Pack, observer: Observer) -> "Captioner":
     """A captioner for what the observer sees."""
     from fingerpost.edge_runtime.captioner import Captioner
+    from fingerpost.edge_runtime.mediapipe_alone import quiet_stderr
 
-    return Captioner(pack, observer.schema, observer.aspect)
+    with quiet_stderr():  # LiteRT greets
+        return Captioner(pack, observer.schema, observer.aspect)
+
+
+def verified(pack: Pack) -> "list[CheckRow]":
+    """What the pack's own test inputs give on this machine."""
+    from fingerpost.edge_runtime.mediapipe_alone import quiet_stderr
+    from fingerpost.edge_runtime.pack import verify_pack
+
+    with quiet_stderr():
+        return verify_pack(pack)
 
 
 def notice(manifest: Manifest) -> str:

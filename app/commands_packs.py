@@ -4,9 +4,11 @@ import dataclasses
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
+from fingerpost.app.commands_caption import verified
 from fingerpost.app.terminal import print_json, stdout_console, tell
-from fingerpost.edge_runtime.pack import Pack, PackStore, open_pack, verify_pack
+from fingerpost.edge_runtime.pack import Pack, PackStore, open_pack
 
 
 def list_packs(as_json: bool) -> None:
@@ -22,7 +24,7 @@ def list_packs(as_json: bool) -> None:
             continue
         manifest = pack.manifest
         row |= {"version": manifest.version, "languages": list(manifest.languages)}
-        row |= {"signs": n_signs(pack), "size_bytes": pack.size_bytes, "problem": ""}
+        row |= {"signs": len(signs(pack)), "size_bytes": pack.size_bytes, "problem": ""}
         rows.append(row)
     if as_json:
         print_json(rows)
@@ -32,9 +34,9 @@ def list_packs(as_json: bool) -> None:
     table = _table("name", "version", "languages", "signs", "size", "problem")
     for row in rows:
         size = f"{row['size_bytes'] / 1e6:.1f} MB" if "size_bytes" in row else ""
-        languages, signs = " ".join(row.get("languages", [])), str(row.get("signs", ""))
+        languages, n_signs = " ".join(row.get("languages", [])), str(row.get("signs", ""))
         problem = row["problem"] or ("bundled" if row["bundled"] else "")
-        table.add_row(row["name"], row.get("version", ""), languages, signs, size, problem)
+        _add_row(table, row["name"], row.get("version", ""), languages, n_signs, size, problem)
     if rows:
         stdout_console().print(table)
 
@@ -44,7 +46,7 @@ def show_pack(name: str, as_json: bool) -> None:
     pack = open_pack(PackStore().find(name))
     manifest = pack.manifest
     if as_json:
-        print_json(dataclasses.asdict(manifest) | {"signs": list(pack.vocabulary)})
+        print_json(dataclasses.asdict(manifest) | {"signs": signs(pack)})
         return
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
@@ -63,16 +65,16 @@ def show_pack(name: str, as_json: bool) -> None:
         "licence": f"code {licences.code}; weights {licences.weights}; data {licences.data}",
         "measured": ", ".join(f"{name} {value:g}" for name, value in manifest.measured.items()),
         "size": f"{pack.size_bytes / 1e6:.1f} MB",
-        "signs": f"{n_signs(pack)}: " + ", ".join(pack.vocabulary),
+        "signs": f"{len(signs(pack))}: {', '.join(signs(pack))}",
     }.items():
-        table.add_row(key, value)
-    stdout_console().print(table, markup=False)
+        _add_row(table, key, value)
+    stdout_console().print(table)
 
 
 def verify(name: str, as_json: bool) -> None:
     """Runs a pack's own test inputs on this machine; ValueError where an answer is off."""
     pack = open_pack(PackStore().find(name))
-    rows = verify_pack(pack)
+    rows = verified(pack)
     if as_json:
         print_json([dataclasses.asdict(row) for row in rows])
     else:
@@ -80,7 +82,7 @@ def verify(name: str, as_json: bool) -> None:
         for row in rows:
             figures = f"{row.value:.5f}", f"{row.limit:.5f}"
             verdict = "ok" if row.passed else "FAILED"
-            table.add_row(row.graph, row.output, row.against, row.measure, *figures, verdict)
+            _add_row(table, row.graph, row.output, row.against, row.measure, *figures, verdict)
         stdout_console().print(table)
     failed = [f"{row.graph} {row.measure}" for row in rows if not row.passed]
     if failed:
@@ -105,9 +107,9 @@ def remove(name: str) -> None:
     tell(f"Removed pack {name}")
 
 
-def n_signs(pack: Pack) -> int:
-    """The size of a pack's vocabulary without its special classes."""
-    return len(set(pack.vocabulary) - set(pack.manifest.special.values()))
+def signs(pack: Pack) -> list[str]:
+    """A pack's vocabulary without its special classes."""
+    return [gloss for gloss in pack.vocabulary if gloss not in pack.manifest.special.values()]
 
 
 def _table(*columns: str) -> Table:
@@ -115,3 +117,8 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column)
     return table
+
+
+def _add_row(table: Table, *cells: str) -> None:
+    """A row of plain texts: rich would read a gloss in [brackets] as markup."""
+    table.add_row(*(Text(cell) for cell in cells))

@@ -98,13 +98,12 @@ def check_backends() -> Check:
 
 def check_pack() -> Check:
     """Opens the bundled pack and runs its own test inputs."""
-    from fingerpost.app.commands_caption import load_pack
-    from fingerpost.edge_runtime.pack import verify_pack
+    from fingerpost.app.commands_caption import load_pack, verified
 
     hint = "fingerpost packs add PATH, then --pack NAME; or install Fingerpost again"
     try:
         pack = load_pack()
-        failed = [row for row in verify_pack(pack) if not row.passed]
+        failed = [row for row in verified(pack) if not row.passed]
     except (ValueError, OSError) as error:
         return Check("pack", MISSING, str(error), hint)
     if failed:

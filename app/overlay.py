@@ -102,7 +102,7 @@ def draw_skeleton(rgb: np.ndarray, keypoints: KeypointFrame, schema: KeypointSch
             cv2.line(canvas, points[a], points[b], colours[b], stroke, cv2.LINE_AA, 4)
     for k in _face_dots(schema.name, schema):
         if seen[k]:
-            cv2.circle(canvas, points[k], 12 * thickness, GROUP_COLOURS["face"], -1, shift=4)
+            cv2.circle(canvas, points[k], 14 * thickness, GROUP_COLOURS["face"], -1, cv2.LINE_AA, 4)
     for hand in ("left_hand", "right_hand"):
         for k in range(*schema.groups[hand].indices(len(schema))):
             if seen[k]:
