@@ -1,7 +1,7 @@
 """Accuracy of a pack, run by the phone's own code: a whole clip in, a gloss out, no averaging.
 
-    python -m fingerpost.trainer.evaluate_recogniser PACK --wlasl-hands FILE.npz [--split val]
-    python -m fingerpost.trainer.evaluate_recogniser PACK --webcam FILE.npz
+python -m fingerpost.trainer.evaluate_recogniser PACK --wlasl-hands FILE.npz [--split val]
+python -m fingerpost.trainer.evaluate_recogniser PACK --webcam FILE.npz
 """
 
 import argparse
@@ -62,11 +62,9 @@ def evaluate(
 def wlasl_result(pack: Path, file: Path, n_glosses: int, split: str) -> Result:
     """A pack on the first n glosses of WLASL hand landmarks."""
     opened = open_pack(pack)
-    corpus = read_wlasl_hands(file)
-    chosen = corpus.subset(n_glosses, split)
-    glosses = [corpus.glosses[corpus.label[i]] for i in chosen]
-    clips = [corpus.sequences[i] for i in chosen]
-    return evaluate(Recogniser(opened), opened.manifest.reject, clips, glosses)
+    corpus = read_wlasl_hands(file, n_glosses, split)
+    glosses = [corpus.glosses[label] for label in corpus.label]
+    return evaluate(Recogniser(opened), opened.manifest.reject, corpus.sequences, glosses)
 
 
 def webcam_result(pack: Path, file: Path) -> Result:

@@ -103,7 +103,10 @@ def train(
         _average_in(mean, model, min(recipe.average, (step + 1) / (step + 10)))
         if step % 100 == 99:
             spent = time.monotonic() - start
-            print(f"{note} step {step + 1}/{recipe.steps} loss {loss.item():.3f} {spent:.0f} s")
+            print(
+                f"{note} step {step + 1}/{recipe.steps} loss {loss.item():.3f} {spent:.0f} s",
+                flush=True,
+            )
     model.load_state_dict(mean)
     return model.eval()
 

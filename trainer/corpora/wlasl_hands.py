@@ -43,21 +43,32 @@ class WlaslHands:
         return chosen
 
 
-def read_wlasl_hands(path: Path) -> WlaslHands:
-    """Reads the release's .npz, or a file of the same layout (a test part, say)."""
+def read_wlasl_hands(
+    path: Path, n_glosses: int | None = None, split: str | None = None
+) -> WlaslHands:
+    """Reads the release's .npz, or a file of the same layout (a test part, say).
+
+    n_glosses, split : keep only the clips of the first n glosses, of one split
+    """
     if not path.is_file():
         raise FileNotFoundError(f"no WLASL hands at {path}: give the release's .npz file")
     data = np.load(path)
     offsets, slots = data["offsets"], data["X"]
     clips = [slots[a:b].astype(np.float32) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
     leftness = fit_leftness(clips)
-    sequences = [
-        _as_sequence(clip, leftness, float(fps))
-        for clip, fps in zip(clips, data["fps"], strict=True)
-    ]
-    glosses = tuple(str(g) for g in data["gloss_names"])
+    label, splits, fps = data["label"].astype(int), data["split"], data["fps"]
+    kept = np.ones(len(clips), bool) if n_glosses is None else label < n_glosses
+    if split is not None:
+        kept &= splits == split
+    if not kept.any():
+        raise ValueError(f"{path} has no clips of split {split!r}; splits: {sorted(set(splits))}")
     return WlaslHands(
-        sequences, data["label"], data["signer"], data["split"], data["video_id"], glosses
+        [_as_sequence(clips[i], leftness, float(fps[i])) for i in np.flatnonzero(kept)],
+        label[kept],
+        data["signer"][kept],
+        splits[kept],
+        data["video_id"][kept],
+        tuple(str(g) for g in data["gloss_names"]),
     )
 
 

@@ -1,0 +1,100 @@
+"""Real hand landmarks: the slots are in detection order, and still come out as left and right."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fingerpost.edge_runtime.keypoints import SIGN69
+from fingerpost.trainer.corpora.wlasl_hands import FILE, read_wlasl_hands
+
+LEFT, RIGHT = SIGN69.groups["left_hand"], SIGN69.groups["right_hand"]
+DATA = Path(os.environ.get("FINGERPOST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+def hand(wrist_x: float, left: bool, rng: np.random.Generator) -> np.ndarray:
+    """An upright hand of 21 points, palm to the camera: the thumb is on the side it must be."""
+    fan = np.linspace(-1, 1, 5)[:, None] * np.linspace(0.2, 1, 4)[None] * 0.05
+    rise = np.linspace(0.05, 0.16, 4)[None].repeat(5, axis=0)
+    points = np.stack([-fan if left else fan, -rise, np.zeros_like(fan)], axis=-1).reshape(20, 3)
+    # Seen from the camera, the signer's right hand has its thumb on the right of the picture.
+    points[:, 0] *= -1
+    points = np.concatenate([np.zeros((1, 3)), points]) + rng.normal(0, 0.002, (21, 3))
+    return (points + [wrist_x, 0.6, 0]).astype(np.float32)
+
+
+@pytest.fixture
+def release(tmp_path) -> Path:
+    """40 made-up clips of 20 frames: both hands, in slots that change places at random."""
+    rng = np.random.default_rng(0)
+    clips = []
+    for _ in range(40):
+        for _ in range(20):
+            pair = [hand(0.3, False, rng), hand(0.7, True, rng)]
+            clips.append(np.stack(pair[:: 1 if rng.random() < 0.5 else -1]))
+    frames = np.stack(clips)
+    frames[:2] = -1  # nobody yet in the first clip
+    frames[20:22, 0] = hand(0.05, True, rng)  # a ghost of one hand in the second
+    frames[20:22, 1] = -1
+    frames[22:24] = -1
+    path = tmp_path / "hands.npz"
+    np.savez(
+        path,
+        X=frames.astype(np.float16),
+        offsets=np.arange(41) * 20,
+        label=np.arange(40, dtype=np.int16) % 4,
+        signer=np.zeros(40, np.int16),
+        split=np.array(["train", "val"] * 20),
+        fps=np.full(40, 25, np.int16),
+        video_id=np.array([f"{i:05d}" for i in range(40)]),
+        gloss_names=np.array(["book", "drink", "go", "who"]),
+    )
+    return path
+
+
+def test_hands_are_told_apart_whatever_their_slot(release):
+    corpus = read_wlasl_hands(release)
+    assert len(corpus.sequences) == 40
+    for sequence in corpus.sequences:
+        seen = (sequence.confidence[:, LEFT.start] > 0) & (sequence.confidence[:, RIGHT.start] > 0)
+        assert seen.sum() >= 16
+        assert (sequence.xyz[seen, LEFT.start, 0] > sequence.xyz[seen, RIGHT.start, 0]).all()
+
+
+def test_frames_without_a_hand_and_ghosts_are_not_seen(release):
+    first, second = read_wlasl_hands(release).sequences[:2]
+    assert not first.confidence[:2].any() and first.confidence[2:].any()
+    assert not second.confidence[:4].any() and second.confidence[4:].any()
+    assert first.xyz[..., :2].min() >= 0  # the file's -1 never gets through
+
+
+def test_a_subset_is_what_was_asked_for(release):
+    corpus = read_wlasl_hands(release, n_glosses=2, split="val")
+    assert set(corpus.split) == {"val"} and max(corpus.label) < 2
+    assert len(corpus.sequences) == len(corpus.label) > 0
+
+
+def test_an_empty_split_and_a_missing_file_are_one_line_errors(release, tmp_path):
+    with pytest.raises(ValueError, match="splits: .*train"):
+        read_wlasl_hands(release, 4, "test")
+    with pytest.raises(FileNotFoundError, match="WLASL hands"):
+        read_wlasl_hands(tmp_path / "nothing.npz")
+
+
+def test_the_demo_pack_reads_real_signing(capsys):
+    """What the README promises of WLASL100, from the pack that is shipped."""
+    from fingerpost.edge_runtime.pack import bundled_pack
+    from fingerpost.trainer.evaluate_recogniser import wlasl_result
+
+    file = DATA / "wlasl_hands" / FILE
+    if not file.is_file():
+        pytest.skip(f"no WLASL hands at {file}: set FINGERPOST_DATA")
+    pack = bundled_pack()
+    assert pack is not None
+    result = wlasl_result(pack, file, 100, "val")
+    with capsys.disabled():
+        print(f"\nWLASL100 val: {result}")
+    assert result.n == 165
+    assert result.top1 >= 0.70
+    assert result.top5 >= 0.90
