@@ -63,23 +63,24 @@ ANCHORS = (*_HEAD_ANCHORS, *_TRUNK_ANCHORS, *SPACE_ANCHORS)
 # sign69's face and the body's head points, from the head's centre: x to the picture's right, as
 # MediaPipe places them on the rendered head (fit.py measures them).
 _JAW = {  # signer's right half; the left half is its mirror image
-    "mesh_127": (-0.0760, 0.0140, 0.0000), "mesh_93": (-0.0730, -0.0270, 0.0000),
-    "mesh_172": (-0.0590, -0.0680, 0.0120), "mesh_149": (-0.0250, -0.1060, 0.0470),
+    "mesh_127": (-0.0700, 0.0055, 0.0000), "mesh_93": (-0.0690, -0.0270, 0.0000),
+    "mesh_172": (-0.0560, -0.0770, 0.0120), "mesh_149": (-0.0315, -0.1045, 0.0470),
 }  # fmt: skip
 _JAW_MIRROR = {"mesh_127": "mesh_356", "mesh_93": "mesh_323", "mesh_172": "mesh_397",
                "mesh_149": "mesh_378"}  # fmt: skip
 HEAD_POINTS: dict[str, tuple[float, float, float]] = {
     **_JAW,
     **{_JAW_MIRROR[name]: (-x, y, z) for name, (x, y, z) in _JAW.items()},
-    "mesh_152": (0.0, -0.1150, 0.0600),
-    "mesh_78": (-0.0230, -0.0690, 0.0720), "mesh_308": (0.0230, -0.0690, 0.0720),
-    "mesh_82": (-0.0090, -0.0670, 0.0820), "mesh_312": (0.0090, -0.0670, 0.0820),
-    "mesh_13": (0.0, -0.0670, 0.0830), "mesh_14": (0.0, -0.0700, 0.0820),
-    "mesh_87": (-0.0090, -0.0700, 0.0810), "mesh_317": (0.0090, -0.0700, 0.0810),
-    "mesh_4": (0.0, -0.0280, 0.0970),
-    "nose": (0.0, -0.0260, 0.0970),
-    "right_ear": (-0.0780, -0.0080, -0.0140), "left_ear": (0.0780, -0.0080, -0.0140),
+    "mesh_152": (0.0, -0.1160, 0.0600),
+    "mesh_78": (-0.0245, -0.0670, 0.0720), "mesh_308": (0.0245, -0.0670, 0.0720),
+    "mesh_82": (-0.0060, -0.0688, 0.0820), "mesh_312": (0.0060, -0.0688, 0.0820),
+    "mesh_13": (0.0, -0.0690, 0.0830), "mesh_14": (0.0, -0.0686, 0.0820),
+    "mesh_87": (-0.0060, -0.0682, 0.0810), "mesh_317": (0.0060, -0.0682, 0.0810),
+    "mesh_4": (0.0, -0.0312, 0.0970),
+    "nose": (0.0, -0.0310, 0.0970),
+    "right_ear": (-0.0665, -0.0025, -0.0140), "left_ear": (0.0665, -0.0025, -0.0140),
 }  # fmt: skip
+SHOULDER_POINT = (0.007, 0.018, 0.0)  # where it puts a shoulder, from the joint, (in, up, fwd)
 LOWER_LIP = ("mesh_14", "mesh_87", "mesh_317")
 CHIN = ("mesh_152", "mesh_149", "mesh_378")
 

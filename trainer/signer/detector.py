@@ -3,6 +3,7 @@
 A hand's error is the sum of an offset of the whole hand, an error of each joint that stays for a
 while, and white jitter; all in palm lengths (wrist to middle knuckle as the picture shows it at
 its widest), and all larger the more the palm is seen from its edge and the faster the hand moves.
+Most frames are better than that and a few much worse: a slow lognormal factor makes bad moments.
 Body and face have the same in shoulder widths. A hand is lost with a probability that is logistic
 in what makes hands hard to see; losses come in runs (a latent AR(1) process against a threshold).
 """
@@ -35,22 +36,28 @@ class Noise:
 
 @dataclass(frozen=True)
 class DetectorModel:
-    """All that fit.py measures.
+    """All that fit.py measures; the defaults are its result (docs/signer.md shows the fit).
 
     edge, speed : a hand's noise is multiplied by 1 + edge * (1 - |palm normal to the camera|)
-        + speed * speed of the wrist in palm lengths a second
+        + speed * speed of the wrist in palm lengths a second (20 at most)
+    spread, spread_ms : of the logarithm of the factor, and how long a bad moment lasts
+    trust : a hand's confidence is trust[0] - trust[1] * log(error) + trust[2] * noise, as that
+        of edge_runtime/hand_confidence.py, which knows the error only by its jitter
     drop : logistic weights of a lost hand: constant, speed, edge, fingers to the camera, overlap
         of the hands, nearness to the picture's border
     drop_memory_ms : how long a loss lasts
     """
 
-    hand: Noise = Noise(0.020, 0.040, 0.012, 1.5, 300)
-    body: Noise = Noise(0.010, 0.015, 0.004, 4.0, 400)
-    face: Noise = Noise(0.006, 0.006, 0.002, 2.0, 400)
-    edge: float = 0.8
-    speed: float = 0.04
-    drop: tuple[float, ...] = (-5.0, 0.12, 0.3, 1.0, 1.5, 2.0)
-    drop_memory_ms: float = 160
+    hand: Noise = Noise(0.0509, 0.0426, 0.0184, 1.65, 120)
+    body: Noise = Noise(0.0145, 0.0333, 0.0, 15.9, 389)
+    face: Noise = Noise(0.00437, 0.00634, 0.00228, 2.65, 664)
+    edge: float = 1.11
+    speed: float = 0.0571
+    spread: float = 0.55
+    spread_ms: float = 80
+    trust: tuple[float, float, float] = (0.583, 0.117, 0.17)
+    drop: tuple[float, ...] = (-3.81, -0.0489, 0.661, 1.2, 1.04, 3.79)
+    drop_memory_ms: float = 106
 
 
 FITTED = DetectorModel()
@@ -72,11 +79,14 @@ def observe(
     for side, name in enumerate(("right_hand", "left_hand")):
         hand = SIGN69.groups[name]
         _, speed, edge = features[:, side, :3].T
-        scale = palm[:, side] * (1 + model.edge * edge + model.speed * np.minimum(speed, 20))
+        worse = (1 + model.edge * edge + model.speed * np.minimum(speed, 20)) * _moments(
+            len(xyz), model, fps, rng
+        )
+        scale = palm[:, side] * worse
         xyz[:, hand] += _error(model.hand, scale, 21, camera, fps, rng)
         lost = _lost(features[:, side], model, fps, rng)
         confidence[:, hand] *= np.where(lost, 0, 1)[:, None]
-        confidence[:, hand] *= _hand_confidence(scale / palm[:, side], rng)[:, None]
+        confidence[:, hand] *= _hand_confidence(worse, model, fps, rng)[:, None]
     shoulders = np.linalg.norm(skeleton.shoulders[:, 0] - skeleton.shoulders[:, 1], axis=-1)
     width = shoulders / (camera.view * camera.aspect)
     for name, noise in (("body", model.body), ("face", model.face)):
@@ -85,7 +95,8 @@ def observe(
     xyz[:, SIGN69.groups["left_hand"].start, 2] = 0  # a hand's z is relative to its wrist
     xyz[:, SIGN69.groups["right_hand"].start, 2] = 0
     body = SIGN69.groups["body"]
-    confidence[:, body] *= rng.uniform(0.9, 1.0, (1, body.stop - body.start))
+    doubt = np.abs(rng.standard_normal((len(xyz), 1))) * [0, 0, 0, 0.01, 0.01, 0.04, 0.04, 0.1, 0.1]
+    confidence[:, body] *= np.clip(1 - doubt, 0.3, 1)
     return xyz, confidence
 
 
@@ -152,7 +163,19 @@ def _lost(
     return ndtr(latent) < expit(features @ np.array(model.drop))
 
 
-def _hand_confidence(badness: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A landmarker gives none for hands: edge_runtime's is made up from jitter; so is this."""
-    level = 1.05 - 0.12 * (badness - 1) + 0.04 * rng.standard_normal(len(badness))
-    return np.clip(level, 0.3, 1.0)
+def _moments(frames: int, model: DetectorModel, fps: float, rng: np.random.Generator) -> np.ndarray:
+    """The factor of good and bad moments, (T,), of unit mean square."""
+    keep = np.exp(-1000 / fps / model.spread_ms)
+    latent = autoregressive(rng.standard_normal(frames), keep)
+    return np.exp(model.spread * latent - model.spread**2)
+
+
+def _hand_confidence(
+    worse: np.ndarray, model: DetectorModel, fps: float, rng: np.random.Generator
+) -> np.ndarray:
+    """(T,), 0.05 to 1."""
+    hand, (level, slope, noise) = model.hand, model.trust
+    error = worse * np.sqrt(2 * (hand.offset**2 + hand.joint**2 + hand.jitter**2))
+    keep = np.exp(-1000 / fps / model.spread_ms)
+    latent = autoregressive(rng.standard_normal(len(worse)), keep)
+    return np.clip(level - slope * np.log(error) + noise * latent, 0.05, 1)

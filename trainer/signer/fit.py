@@ -6,116 +6,27 @@ Prints the figures of docs/signer.md and the DetectorModel to put into detector.
 five minutes on two cores. `--keep FILE` saves what was measured, `--reuse FILE` starts from it.
 """
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
-from rich.progress import track
 from scipy.optimize import minimize, nnls
 
-from fingerpost.edge_runtime.keypoints import SIGN69, KeypointFrame, PoseSequence, to_view
-from fingerpost.trainer.signer.detector import (
-    FITTED,
-    DetectorModel,
-    Noise,
-    hand_features,
-    observe,
-    palm_width,
+from fingerpost.edge_runtime.keypoints import SIGN69
+from fingerpost.trainer.signer.detector import FITTED, DetectorModel, Noise, observe
+from fingerpost.trainer.signer.measure import (
+    FPS,
+    HANDS,
+    Clip,
+    covariance,
+    load,
+    losses,
+    measure,
+    residuals,
 )
-from fingerpost.trainer.signer.keypoints import project_keypoints
-from fingerpost.trainer.signer.lexicon import LEXICON
-from fingerpost.trainer.signer.motion import Skeleton
-from fingerpost.trainer.signer.sentences import Performance, sign_sentence
-from fingerpost.trainer.signer.variation import Camera, random_signer
-
-FPS = 25
-HANDS = ("right_hand", "left_hand")
-
-
-@dataclass(frozen=True)
-class Clip:
-    """One rendered clip: the truth, and what was measured. T frames.
-
-    true, seen : (T, 69, 3) and (T, 69) as pairs of xyz and confidence
-    """
-
-    skeleton: Skeleton
-    camera: Camera
-    true: tuple[np.ndarray, np.ndarray]
-    seen: tuple[np.ndarray, np.ndarray]
-
-    @property
-    def palm(self) -> np.ndarray:
-        return palm_width(self.skeleton, self.camera)  # (T, 2)
-
-    @property
-    def features(self) -> np.ndarray:
-        return hand_features(self.true[0], self.skeleton, self.camera, FPS)  # (T, 2, 6)
-
-    @property
-    def shoulder_width(self) -> np.ndarray:
-        both = self.skeleton.shoulders
-        metres = np.linalg.norm(both[:, 0] - both[:, 1], axis=-1)
-        return metres / (self.camera.view * self.camera.aspect)  # (T,) in picture widths
-
-
-def measure(n_clips: int, n_frames: int, height: int, seed: int) -> list[tuple]:
-    """Renders and looks: for each clip the seed of its performance and the landmarker's view."""
-    from fingerpost.edge_runtime.landmarks import Landmarker
-    from fingerpost.trainer.signer.renderer import render_frame
-
-    measured = []
-    for clip in track(range(n_clips), "rendering"):
-        performance, times = _performance(seed + clip, n_frames)
-        skeleton, signer = performance.motion.skeleton(times), performance.motion.signer
-        frames: list[KeypointFrame] = []
-        with Landmarker(round(height * signer.camera.aspect), height) as landmarker:
-            for t, time_ms in enumerate(times):
-                picture = render_frame(skeleton, t, signer, height, seed=t)
-                frames.append(landmarker.detect(picture, round(time_ms - times[0])))
-            schema = landmarker.schema
-        xyz = np.stack([frame.xyz for frame in frames])
-        confidence = np.stack([frame.confidence for frame in frames])
-        seen = to_view(PoseSequence(xyz, confidence, FPS, schema), SIGN69)
-        measured.append((seed + clip, seen.xyz, seen.confidence))
-    return measured
-
-
-def _performance(seed: int, n_frames: int) -> tuple[Performance, np.ndarray]:
-    """A sentence by a random signer, and the times (ms) of the frames to look at."""
-    rng = np.random.default_rng(seed)
-    names = list(LEXICON)
-    glosses = [names[k] for k in rng.integers(len(names), size=3)]
-    performance = sign_sentence(glosses, random_signer(rng), rng)
-    first = max(performance.spans[0][1] - 240, 0)
-    return performance, first + np.arange(n_frames) * 1000 / FPS
-
-
-def load(measured: list[tuple]) -> list[Clip]:
-    """The measurements with the truth beside them (which the seed gives again)."""
-    clips = []
-    for seed, xyz, confidence in measured:
-        performance, times = _performance(seed, len(xyz))
-        motion, camera = performance.motion, performance.motion.signer.camera
-        skip = round(times[0] / 1000 * FPS)
-        true = project_keypoints(motion, FPS, camera)
-        picked = np.minimum(skip + np.arange(len(xyz)), len(true) - 1)
-        skeleton = motion.skeleton(picked * 1000 / FPS)
-        pair = (true.xyz[picked].astype(float), true.confidence[picked].astype(float))
-        clips.append(Clip(skeleton, camera, pair, (xyz.astype(float), confidence.astype(float))))
-    return clips
-
-
-def residuals(clip: Clip, group: str, seen: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Measured minus true, (T, K of group, 3), in the group's unit; NaN where not seen."""
-    where = SIGN69.groups[group]
-    unit = clip.palm[:, HANDS.index(group)] if group in HANDS else clip.shoulder_width
-    error = (seen[0][:, where] - clip.true[0][:, where]) / [1, clip.camera.aspect, 1]
-    error = error / unit[:, None, None]
-    both = (seen[1][:, where] > 0) & (clip.true[1][:, where] > 0.5)
-    return np.where(both[..., None], np.clip(error, -1.5, 1.5), np.nan)
 
 
 def fit(clips: list[Clip]) -> DetectorModel:
@@ -134,7 +45,44 @@ def fit(clips: list[Clip]) -> DetectorModel:
                 errors.append(error)
         noises[group] = _noise_of(errors)
     weights, memory_ms = _drop_of(clips)
-    return DetectorModel(**noises, edge=edge, speed=speed, drop=weights, drop_memory_ms=memory_ms)
+    model = DetectorModel(**noises, edge=edge, speed=speed, drop=weights, drop_memory_ms=memory_ms)
+    return _fit_moments(clips, model)
+
+
+def _fit_moments(clips: list[Clip], model: DetectorModel) -> DetectorModel:
+    """How good and bad moments alternate: the spread and memories whose simulated hands have the
+    same quantiles of the error and the same correlation over time. A grid: the sizes follow."""
+    wanted, best = _hand_statistics(clips, [clip.seen for clip in clips]), (np.inf, model)
+    for spread, spread_ms, memory_ms in itertools.product(
+        (0.4, 0.55, 0.7, 0.85), (80, 160, 320), (120, 200, 330)
+    ):
+        trial = replace(
+            model,
+            spread=spread,
+            spread_ms=spread_ms,
+            hand=replace(model.hand, memory_ms=memory_ms),
+        )
+        for _ in range(2):  # bring the median to the measured one, then compare the rest
+            got = _hand_statistics(clips, simulate(clips, trial, np.random.default_rng(1)))
+            ratio = float(np.exp(wanted[2] - got[2]))
+            hand = trial.hand
+            sizes = {k: _rounded(getattr(hand, k) * ratio) for k in ("offset", "joint", "jitter")}
+            trial = replace(trial, hand=replace(hand, **sizes))
+        got = _hand_statistics(clips, simulate(clips, trial, np.random.default_rng(1)))
+        miss = float(np.sum((got - wanted) ** 2))
+        if miss < best[0]:
+            best = (miss, trial)
+    return best[1]
+
+
+def _hand_statistics(clips: list[Clip], seen: list[tuple]) -> np.ndarray:
+    """Logarithms of six quantiles of the hands' error; twice its correlation at 40 and 200 ms."""
+    errors = [residuals(c, n, s)[..., :2] for c, s in zip(clips, seen, strict=True) for n in HANDS]
+    size = np.concatenate([np.linalg.norm(e, axis=-1).mean(axis=1) for e in errors])
+    c0, c1, c5 = (covariance(errors, lag) for lag in (0, 1, 5))
+    return np.array(
+        [*np.log(np.nanquantile(size, (0.1, 0.3, 0.5, 0.7, 0.9, 0.95))), 2 * c1 / c0, 2 * c5 / c0]
+    )
 
 
 def _noise_of(errors: list[np.ndarray]) -> Noise:
@@ -143,15 +91,15 @@ def _noise_of(errors: list[np.ndarray]) -> Noise:
     For AR(1) of variance a, memory r, plus white of variance w: c0 = a + w, c1 = a r, c4 = a r^4.
     """
     plane = [error[..., :2] for error in errors]
-    offset = [np.nanmean(error, axis=1, keepdims=True) for error in plane]
+    offset = [_mean_of_points(error) for error in plane]
     own = [error - mean for error, mean in zip(plane, offset, strict=True)]
-    c0, c1, c4 = (_covariance(own, lag) for lag in (0, 1, 4))
+    c0, c1, c4 = (covariance(own, lag) for lag in (0, 1, 4))
     keep = float(np.clip((max(c4, 1e-9) / c1) ** (1 / 3), 0.3, 0.985))
     slow = min(c1 / keep, c0)
     depth = np.concatenate([error[..., 2].ravel() for error in errors])
-    total = c0 + _covariance(offset, 0)
+    total = c0 + covariance(offset, 0)
     return Noise(
-        offset=_rounded(np.sqrt(_covariance(offset, 0))),
+        offset=_rounded(np.sqrt(covariance(offset, 0))),
         joint=_rounded(np.sqrt(slow)),
         jitter=_rounded(np.sqrt(max(c0 - slow, 0))),
         depth=_rounded(np.nanstd(depth) / np.sqrt(total)),
@@ -159,9 +107,12 @@ def _noise_of(errors: list[np.ndarray]) -> Noise:
     )
 
 
-def _covariance(errors: list[np.ndarray], lag: int) -> float:
-    products = [(e[lag:] * e[: len(e) - lag]).ravel() for e in errors]
-    return float(np.nanmean(np.concatenate(products)))
+def _mean_of_points(error: np.ndarray) -> np.ndarray:
+    """(T, K, C) to (T, 1, C); a frame's points are seen together or not at all (or NaN is kept)."""
+    seen = np.isfinite(error)
+    total = np.where(seen, error, 0).sum(axis=1, keepdims=True)
+    count = seen.sum(axis=1, keepdims=True)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _scale_slopes(clips: list[Clip]) -> tuple[float, float]:
@@ -184,7 +135,7 @@ def _drop_of(clips: list[Clip]) -> tuple[tuple[float, ...], float]:
     """Logistic weights (with a little ridge) of a hand that is there and was not found."""
     features = np.concatenate([clip.features[:, k] for clip in clips for k in (0, 1)])
     features[:, 1] = features[:, 1].clip(0, 20)
-    lost, there = _losses(clips, [clip.seen for clip in clips])
+    lost, there = losses(clips, [clip.seen for clip in clips])
     x, y = features[there.ravel()], lost.ravel()[there.ravel()]
 
     def loss(w: np.ndarray) -> float:
@@ -198,19 +149,6 @@ def _drop_of(clips: list[Clip]) -> tuple[tuple[float, ...], float]:
     keep = np.clip((pair - mean**2) / max(mean - mean**2, 1e-9), 0.1, 0.97)
     # A threshold weakens correlation: the latent process must remember longer than its runs.
     return tuple(_rounded(w) for w in weights), round(-1000 / FPS / np.log(keep) * 1.6)
-
-
-def _losses(
-    clips: list[Clip], seen: list[tuple[np.ndarray, np.ndarray]]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each hand was lost, and whether it was there, (2 * clips, T) each."""
-    lost, there = [], []
-    for clip, (_, confidence) in zip(clips, seen, strict=True):
-        for name in HANDS:
-            wrist = SIGN69.groups[name].start
-            there.append(clip.true[1][:, wrist] > 0.5)
-            lost.append(confidence[:, wrist] <= 0)
-    return np.array(lost), np.array(there)
 
 
 def _rounded(x: float) -> float:
@@ -232,10 +170,10 @@ def compare(clips: list[Clip], seen: list[tuple]) -> dict[str, float]:
         plane = [e[..., :2] for e in errors]
         figures[f"{label} error, median, {unit}"] = np.nanmedian(size)
         figures[f"{label} error, 95 %, {unit}"] = np.nanpercentile(size, 95)
-        c0, c1, c5 = (_covariance(plane, lag) for lag in (0, 1, 5))
+        c0, c1, c5 = (covariance(plane, lag) for lag in (0, 1, 5))
         figures[f"{label} error, correlation after 40 ms"] = c1 / c0
         figures[f"{label} error, correlation after 200 ms"] = c5 / c0
-    lost, there = _losses(clips, seen)
+    lost, there = losses(clips, seen)
     speed = np.concatenate([c.features[:, k, 1] for c in clips for k in (0, 1)])
     missed, present = lost.ravel(), there.ravel()
     figures["hands lost"] = missed[present].mean()
@@ -269,11 +207,11 @@ def plot(clips: list[Clip], simulated: list[tuple], path: Path) -> None:
         means = [np.nanmedian(size[which == b]) for b in range(5)]
         axes[1].plot((bins[1:] + bins[:-1]) / 2, means, "o-", label=label)
         plane = [e[..., :2] for e in errors]
-        c0 = _covariance(plane, 0)
+        c0 = covariance(plane, 0)
         axes[2].plot(
-            np.arange(16) * 1000 / FPS, [_covariance(plane, k) / c0 for k in range(16)], label=label
+            np.arange(16) * 1000 / FPS, [covariance(plane, k) / c0 for k in range(16)], label=label
         )
-        lost, there = _losses(clips, seen)
+        lost, there = losses(clips, seen)
         pace = np.digitize(speed, (1, 3, 6, 10))
         rate = [
             lost.ravel()[there.ravel() & (pace == b)].mean()
@@ -314,15 +252,16 @@ def main(
         np.savez_compressed(keep, seeds=seeds, xyz=xyz, confidence=confidence)
     loaded = load(measured)
     model = fit(loaded)
-    simulated = simulate(loaded, model, np.random.default_rng(0))
+    again = loaded * 5  # of chance, the model is asked five times
+    simulated = simulate(again, model, np.random.default_rng(0))
     print(model)
     print("FITTED is this model" if model == FITTED else "differs from FITTED")
-    theirs, ours = compare(loaded, [c.seen for c in loaded]), compare(loaded, simulated)
+    theirs, ours = compare(loaded, [c.seen for c in loaded]), compare(again, simulated)
     print("| figure | MediaPipe | model |\n|---|---|---|")
     for name in theirs:
         print(f"| {name} | {theirs[name]:.3f} | {ours[name]:.3f} |")
     if plot_to:
-        plot(loaded, simulated, plot_to)
+        plot(again, simulated, plot_to)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,26 @@
 """From movement to the keypoints of view sign69, without a picture: thousands of frames a second.
 
-The joints are put where MediaPipe puts them: a hand's z is relative to its wrist, the body's z to
-the middle of the hips, both in x's scale and smaller when nearer; a hand outside the picture is
-not seen; a joint outside it has little confidence.
+The joints are put where MediaPipe puts them: z is in x's scale and smaller when nearer; a hand's is
+relative to its wrist, a face's to its middle, the body's to the hips. MediaPipe halves the depth of
+hands and stretches that of arms (fit.py measured both). A hand outside the picture is not seen; a
+joint outside it has little confidence.
 """
 
 import numpy as np
 
 from fingerpost.edge_runtime.keypoints import SIGN69, PoseSequence
-from fingerpost.trainer.signer.body import CHIN, HEAD_POINTS, LOWER_LIP
+from fingerpost.trainer.signer.body import CHIN, HEAD_POINTS, LOWER_LIP, SHOULDER_POINT
 from fingerpost.trainer.signer.detector import observe
 from fingerpost.trainer.signer.motion import Motion, Skeleton
 from fingerpost.trainer.signer.variation import Camera
 
 EXTRACTOR = "fingerpost signer 1"
-HIP_DEPTH = -0.03  # the hips' middle, metres in front of the shoulders' line
+OUTSIDE = 0.3  # confidence of a joint that is outside the picture
+HAND_DEPTH = 0.5  # MediaPipe's z of a hand, times the true one
+BODY_DEPTH = {  # z of the body, in shoulder widths: (slope, constant) on the true one
+    "nose": (1.2, -2.04), "ear": (1.1, -1.05), "shoulder": (1.0, -0.58), "elbow": (1.8, -0.80),
+    "wrist": (2.7, -1.20),
+}  # fmt: skip
 
 
 def project_keypoints(
@@ -25,7 +31,7 @@ def project_keypoints(
     skeleton = motion.skeleton(np.arange(frames) * 1000 / fps)
     points = world_points(skeleton, motion.signer.body.head)  # (T, 69, 3)
     xyz = camera.project(points)
-    xyz[..., 2] = _relative_depth(xyz[..., 2], camera)
+    xyz[..., 2] = _relative_depth(xyz[..., 2], camera, 2 * motion.signer.body.shoulder)
     confidence = _visibility(xyz)
     if noise is not None:
         xyz, confidence = observe(xyz, confidence, skeleton, camera, fps, noise)
@@ -45,7 +51,8 @@ def world_points(skeleton: Skeleton, head_size: float = 1.0) -> np.ndarray:
     points = np.zeros((len(skeleton), len(SIGN69), 3))
     for side, name in enumerate(("right", "left")):
         points[:, SIGN69.groups[f"{name}_hand"]] = skeleton.hands[:, side]
-        points[:, SIGN69.index(f"{name}_shoulder")] = skeleton.shoulders[:, side]
+        inwards = np.array(SHOULDER_POINT) * ([-1, 1, 1] if name == "left" else [1, 1, 1])
+        points[:, SIGN69.index(f"{name}_shoulder")] = skeleton.shoulders[:, side] + inwards
         points[:, SIGN69.index(f"{name}_elbow")] = skeleton.elbows[:, side]
         points[:, SIGN69.index(f"{name}_wrist")] = skeleton.hands[:, side, 0]
     local = np.tile(np.array(list(HEAD_POINTS.values())), (len(skeleton), 1, 1)) * head_size
@@ -58,17 +65,19 @@ def world_points(skeleton: Skeleton, head_size: float = 1.0) -> np.ndarray:
     return points
 
 
-def _relative_depth(depth: np.ndarray, camera: Camera) -> np.ndarray:
-    """Depth from the camera (T, 69), metres, to MediaPipe's z: relative, in x's scale."""
+def _relative_depth(depth: np.ndarray, camera: Camera, shoulders: float) -> np.ndarray:
+    """Depth from the camera (T, 69), metres, to MediaPipe's z. shoulders : their width, metres."""
     width = camera.view * camera.aspect  # of the picture at the signer, metres
     z = np.empty_like(depth)
     for name in ("left_hand", "right_hand"):
         hand = SIGN69.groups[name]
         wrist = depth[:, hand.start : hand.start + 1]
-        z[:, hand] = (depth[:, hand] - wrist) / width * (camera.distance / wrist)
-    for name in ("body", "face"):
-        group = SIGN69.groups[name]
-        z[:, group] = (depth[:, group] - camera.distance + HIP_DEPTH) / width
+        z[:, hand] = HAND_DEPTH * (depth[:, hand] - wrist) / width * (camera.distance / wrist)
+    face = SIGN69.groups["face"]
+    z[:, face] = (depth[:, face] - depth[:, face].mean(axis=1, keepdims=True)) / width
+    for k, point in enumerate(SIGN69.points[SIGN69.groups["body"]]):
+        slope, constant = BODY_DEPTH[point.split("_")[-1]]
+        z[:, k] = (slope * (depth[:, k] - camera.distance) + constant * shoulders) / width
     return z
 
 
@@ -76,7 +85,7 @@ def _visibility(xyz: np.ndarray) -> np.ndarray:
     """Confidence (T, 69) of true joints: 1; little outside the picture; 0 for a hand outside."""
     margin = 0.02
     inside = ((xyz[..., :2] > -margin) & (xyz[..., :2] < 1 + margin)).all(axis=-1)
-    confidence = np.where(inside, 1.0, 0.1)
+    confidence = np.where(inside, 1.0, OUTSIDE)
     for name in ("left_hand", "right_hand", "face"):
         group = SIGN69.groups[name]
         seen = inside[:, group].mean(axis=1, keepdims=True) > 0.6
