@@ -95,12 +95,19 @@ PY
 }
 
 install_python() { # Debian's python3 often comes without venv: python3.x-venv brings both
-  local version
+  local packages
   can_apt || return 1
+  # A fresh machine (a container, say) may have no package lists at all.
+  packages=$(apt_python) || { apt_update && packages=$(apt_python); } || return 1
+  # shellcheck disable=SC2086 # a list of words
+  apt_install $packages
+}
+
+apt_python() { # prints the packages of the first of $WANTED that apt has
+  local version
   for version in $WANTED; do
-    # A fresh machine (a container, say) may have no package lists at all.
-    if apt_knows "python$version-venv" || { apt_update && apt_knows "python$version-venv"; }; then
-      apt_install "python$version" "python$version-venv"
+    if apt-cache show "python$version-venv" >/dev/null 2>&1; then
+      echo "python$version python$version-venv"
       return
     fi
   done
@@ -108,15 +115,18 @@ install_python() { # Debian's python3 often comes without venv: python3.x-venv b
 }
 
 stop_without_python() {
-  local wanted=${WANTED// / or } version=${WANTED%% *}
+  local wanted=${WANTED// / or } version=${WANTED%% *} packages
   say "no Python $wanted with its venv module was found. Install one, then run this again:"
   if [ "$(uname)" = Darwin ]; then
     say "  brew install python@$version          (or the installer from python.org)"
   elif command -v apt-get >/dev/null; then
-    say "  sudo apt-get install python$version python$version-venv"
-    say "  or, where apt has none: pipx install uv && uv python install $version"
+    if packages=$(apt_python); then
+      say "  sudo apt-get install $packages"
+    else
+      say "  sudo apt-get install pipx && pipx run uv python install $version"
+    fi
   else
-    say "  your package manager's python$version, or: pipx install uv && uv python install $version"
+    say "  your package manager's python$version, or: pipx run uv python install $version"
   fi
   stop "or name one that is somewhere else: make ... PYTHON=/path/to/python$version"
 }
@@ -170,10 +180,9 @@ install_libraries() {
     # shellcheck disable=SC2086 # a list of words
     apt_install $missing || say "apt-get could not install all of: $missing"
   elif command -v apt-get >/dev/null; then
-    say "system libraries are missing. Install them, then run this again:"
-    say "  sudo apt-get install $missing"
+    say "system libraries are missing. To install them: sudo apt-get install $missing"
   fi
-  if ! "$BIN/python" .ci/libraries.py --explain; then stop "these libraries are needed"; fi
+  "$BIN/python" .ci/libraries.py --explain || stop "without them nothing works: install, then try again"
 }
 
 check_imports() {
@@ -194,8 +203,6 @@ can_apt() {
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
 }
-
-apt_knows() { apt-cache show "$1" >/dev/null 2>&1; }
 
 apt_update() { as_root apt-get update -qq; }
 
