@@ -51,15 +51,18 @@ def run_caption(
     pack = load_pack(pack_name)
     wants_pictures = outputs.overlay is not None
     lines: list[Line] = []
-    exit_code = 0
+    exit_code, cautioned = 0, False
     with ExitStack() as stack:
         observer = stack.enter_context(observe(source, landmarker, mirrored, wants_pictures, tell))
         session = Session(observer, make_captioner(pack, observer))
-        tell(notice(pack.manifest))
         drawing = stack.enter_context(OverlayVideo(outputs.overlay, observer))
         printer = stack.enter_context(CaptionPrinter(observer.n_frames, outputs.json))
 
         def take(step: Step) -> None:
+            nonlocal cautioned
+            if step.events and not cautioned:
+                printer.tell(notice(pack.manifest))
+                cautioned = True
             printer.show(step)
             drawing.add(step)
             lines.extend(e.line for e in step.events if isinstance(e, LineCompleted))
