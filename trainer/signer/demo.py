@@ -1,6 +1,6 @@
 """Renders the demo clip: four everyday sentences, then ten seconds of fidgeting, and the truth.
 
-    python -m fingerpost.trainer.signer.demo -o assets/demo
+    python -m fingerpost.trainer.signer.demo -o assets/demo --sheet docs/demo.png
 
 Seeded: the same code writes the same movement. About ten minutes on two cores.
 """
@@ -63,14 +63,41 @@ def demo_performance(seed: int = 16) -> tuple[Performance, dict]:
 def main(
     out: Annotated[Path, typer.Option("--out", "-o", help="folder to write to")],
     height: Annotated[int, typer.Option(help="of the picture, pixels")] = 480,
+    sheet: Annotated[Path | None, typer.Option(help="also write a contact sheet, PNG")] = None,
+    only_sheet: Annotated[bool, typer.Option(help="of the demo.mp4 that is there")] = False,
 ) -> None:
     """Write demo.mp4 and demo.json."""
+    if sheet and only_sheet:
+        write_sheet(out / "demo.mp4", demo_performance()[1], sheet)
+        return
     out.mkdir(parents=True, exist_ok=True)
     performance, truth = demo_performance()
     total = performance.duration_ms * FPS // 1000
     frames = render_motion(performance.motion, FPS, height, grain=0.25)
     write_video(track(frames, "rendering", total=total), out / "demo.mp4", FPS)
     (out / "demo.json").write_text(json.dumps(truth, indent=1) + "\n")
+    if sheet:
+        write_sheet(out / "demo.mp4", truth, sheet)
+
+
+def write_sheet(video: Path, truth: dict, path: Path, columns: int = 4) -> None:
+    """The first `columns` signs of the first two sentences, each with its gloss."""
+    import cv2
+
+    reader = cv2.VideoCapture(str(video))
+    rows = []
+    for sentence in truth["sentences"][:2]:
+        row = []
+        for gloss, start, end in sentence["glosses"][:columns]:
+            reader.set(cv2.CAP_PROP_POS_FRAMES, round((start + 0.6 * (end - start)) * FPS / 1000))
+            found, frame = reader.read()
+            if not found:
+                raise ValueError(f"{video} has no frame at {start} ms: render it again")
+            tile = cv2.resize(frame[:, 80:-80], (300, 300), interpolation=cv2.INTER_AREA)
+            cv2.putText(tile, gloss, (10, 288), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (255, 255, 255), 2)
+            row.append(tile // 4 * 4 + 2)  # fewer shades: half of the bytes
+        rows.append(np.hstack(row))
+    cv2.imwrite(str(path), np.vstack(rows), [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 
 if __name__ == "__main__":
