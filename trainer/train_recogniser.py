@@ -120,7 +120,7 @@ def accuracy(model: Pocket, spans: Spans, reject: int | None = None) -> dict[str
             logits = model(evenly(clips, model.config.window))
             if reject is not None:
                 logits[:, reject] = -torch.inf
-            best = logits.topk(5, dim=-1).indices
+            best = logits.topk(min(5, logits.shape[1]), dim=-1).indices
             right = best == torch.from_numpy(spans.label[rows.numpy()])[:, None]
             hits1 += int(right[:, 0].sum())
             hits5 += int(right.any(dim=1).sum())
