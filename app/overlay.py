@@ -67,7 +67,7 @@ class Overlay:
         width = canvas.shape[1] - 2 * left
         rows = []
         for line in lines:
-            text = f"{line.text} (unsure)" if line.unsure and not line.partial else line.text
+            text = f"{line.text} – unsure" if line.unsure and not line.partial else line.text
             colour = PARTIAL_TEXT if line.partial else FINAL_TEXT
             rows += [(row, colour) for row in wrap(text, width, self._text_width)]
         baseline = self.picture_size[1] + self.line_px
@@ -100,9 +100,12 @@ def draw_skeleton(rgb: np.ndarray, keypoints: KeypointFrame, schema: KeypointSch
         if seen[a] and seen[b]:
             stroke = thickness + (colours[b] == GROUP_COLOURS["body"])
             cv2.line(canvas, points[a], points[b], colours[b], stroke, cv2.LINE_AA, 4)
-    for k in _face_dots(schema.name, schema):
-        if seen[k]:
-            cv2.circle(canvas, points[k], 14 * thickness, GROUP_COLOURS["face"], -1, cv2.LINE_AA, 4)
+    dots = [k for k in _face_dots(schema.name, schema) if seen[k]]
+    if dots:  # a small face gets small dots: its mouth and eyes must still be seen
+        face_width = int(np.ptp(points[dots, 0]))
+        radius = min(max(face_width // 140, 5), 14 * thickness)
+        for k in dots:
+            cv2.circle(canvas, points[k], radius, GROUP_COLOURS["face"], -1, cv2.LINE_AA, 4)
     for hand in ("left_hand", "right_hand"):
         for k in range(*schema.groups[hand].indices(len(schema))):
             if seen[k]:
