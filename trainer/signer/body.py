@@ -128,7 +128,7 @@ def head_rotation(angles: np.ndarray) -> np.ndarray:
     yaw, pitch, roll = np.moveaxis(np.radians(angles), -1, 0)
     zero, one = np.zeros_like(yaw), np.ones_like(yaw)
 
-    def matrix(*rows):
+    def matrix(*rows: tuple[np.ndarray, ...]) -> np.ndarray:
         return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
     cy, sy, cp, sp, cr, sr = (f(a) for a in (yaw, pitch, roll) for f in (np.cos, np.sin))

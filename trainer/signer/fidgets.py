@@ -5,8 +5,8 @@ import numpy as np
 from fingerpost.trainer.signer.body import ANCHORS
 from fingerpost.trainer.signer.hands import HANDSHAPES
 from fingerpost.trainer.signer.phonology import Movement as M
+from fingerpost.trainer.signer.phonology import Other, Sign, tap
 from fingerpost.trainer.signer.phonology import Posture as P
-from fingerpost.trainer.signer.phonology import Sign, tap
 
 FIDGETS: dict[str, Sign] = {
     "scratch_nose": Sign(
@@ -92,5 +92,6 @@ def nonsense(rng: np.random.Generator) -> Sign:
         M("wag", rng.uniform(10, 25), 2),
     )
     movement = moves[rng.integers(len(moves))]
-    other = ("mirror", "alternate", None, None)[rng.integers(4)]
+    others: tuple[Other, ...] = ("mirror", "alternate", None, None)
+    other = others[rng.integers(4)]
     return Sign(tuple(path), other, int(rng.integers(1, 3)), movement)

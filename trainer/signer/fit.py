@@ -45,7 +45,15 @@ def fit(clips: list[Clip]) -> DetectorModel:
                 errors.append(error)
         noises[group] = _noise_of(errors)
     weights, memory_ms = _drop_of(clips)
-    model = DetectorModel(**noises, edge=edge, speed=speed, drop=weights, drop_memory_ms=memory_ms)
+    model = DetectorModel(
+        hand=noises["hand"],
+        body=noises["body"],
+        face=noises["face"],
+        edge=edge,
+        speed=speed,
+        drop=weights,
+        drop_memory_ms=memory_ms,
+    )
     return _fit_moments(clips, model)
 
 
@@ -236,8 +244,8 @@ def main(
     plot_to: Annotated[Path | None, typer.Option("--plot", help="picture to write")] = None,
     keep: Annotated[Path | None, typer.Option(help="save the measurements here")] = None,
     reuse: Annotated[Path | None, typer.Option(help="measurements to start from")] = None,
-    clips: int = 9,
-    frames: int = 44,
+    clips: int = 10,
+    frames: int = 42,
     height: int = 360,
     seed: int = 100,
 ) -> None:

@@ -84,7 +84,7 @@ def _relative_depth(depth: np.ndarray, camera: Camera, shoulders: float) -> np.n
 def _visibility(xyz: np.ndarray) -> np.ndarray:
     """Confidence (T, 69) of true joints: 1; little outside the picture; 0 for a hand outside."""
     margin = 0.02
-    inside = ((xyz[..., :2] > -margin) & (xyz[..., :2] < 1 + margin)).all(axis=-1)
+    inside = np.all((xyz[..., :2] > -margin) & (xyz[..., :2] < 1 + margin), axis=-1)
     confidence = np.where(inside, 1.0, OUTSIDE)
     for name in ("left_hand", "right_hand", "face"):
         group = SIGN69.groups[name]

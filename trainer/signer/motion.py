@@ -5,7 +5,7 @@ all frames at once.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -15,6 +15,7 @@ from fingerpost.trainer.signer.hands import hand_joints
 from fingerpost.trainer.signer.variation import Signer
 
 STEP_MS = 20
+_TRACKS = ("wrists", "rotations", "shapes", "head", "face", "sway")
 MIRROR_X = np.array([-1.0, 1.0, 1.0])
 
 
@@ -124,17 +125,13 @@ def join(motions: Sequence[Motion], pauses_ms: int) -> Motion:
             raise ValueError("only performances of one and the same signer can be joined")
         steps = max(pauses_ms // STEP_MS, 0)
         last = parts[-1]
-        between = {
-            name: _between(getattr(last, name)[-1], getattr(motion, name)[0], steps)
-            for name in ("wrists", "rotations", "shapes", "head", "face", "sway")
-        }
-        parts += [replace(motion, **between), motion]
-    tracks = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("wrists", "rotations", "shapes", "head", "face", "sway")
-    }
+        between = [
+            _between(getattr(last, name)[-1], getattr(motion, name)[0], steps) for name in _TRACKS
+        ]
+        parts += [Motion(motion.signer, *between), motion]
+    tracks = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _TRACKS}
     tracks["rotations"] = same_sign(tracks["rotations"])
-    return replace(parts[0], **tracks)
+    return Motion(parts[0].signer, **tracks)
 
 
 def ease(u: np.ndarray) -> np.ndarray:

@@ -9,7 +9,6 @@ the body, ``out`` away from it, ``fwd`` away from the signer. So one description
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -56,6 +55,9 @@ class Movement:
     axis: str = "in"
 
 
+Other = Literal["mirror", "alternate"] | tuple[Posture, ...] | None
+
+
 @dataclass(frozen=True)
 class Sign:
     """A sign by its phonology.
@@ -69,7 +71,7 @@ class Sign:
     """
 
     path: tuple[Posture, ...]
-    other: Literal["mirror", "alternate"] | tuple[Posture, ...] | None = None
+    other: Other = None
     repeat: int = 1
     movement: Movement | None = None
     face: Face = ""
@@ -106,13 +108,13 @@ def parse_direction(text: str) -> np.ndarray:
     return total / np.linalg.norm(total)
 
 
-def hand_rotation(fingers: Sequence[float], palm: Sequence[float]) -> np.ndarray:
+def hand_rotation(fingers: np.ndarray, palm: np.ndarray) -> np.ndarray:
     """The matrix (3, 3) from the hand frame to own-side axes; the palm as near as may be.
 
     Own-side axes (in, up, fwd) are a right hand's world axes, so x = y cross z in both.
     """
-    y = np.asarray(fingers, float)
-    z = np.asarray(palm, float) - y * np.dot(y, palm)
+    y = fingers
+    z = palm - y * np.dot(y, palm)
     if np.linalg.norm(z) < 0.2:
         raise ValueError(f"palm {palm} is along the fingers {fingers}: choose another")
     z /= np.linalg.norm(z)

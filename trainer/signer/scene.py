@@ -4,6 +4,7 @@ What matters to a landmarker, in this order: shading, occlusion and shadow; the 
 shirt; smooth joints. Nails, creases and skin tone make no difference to it, only to people.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -91,8 +92,8 @@ def _add_trunk(scene: Scene, skeleton: Skeleton, t: int, signer: Signer) -> None
 
     left, right = skeleton.shoulders[t, 1], skeleton.shoulders[t, 0]
     inner = 0.76  # the shoulders' bar ends inside the joints
-    bar = [middle + inner * (s - middle) + [0, -0.012, 0] for s in (right, left)]
-    scene.capsule(*bar, 0.066, 0.066)
+    one, other = (middle + inner * (s - middle) + [0, -0.012, 0] for s in (right, left))
+    scene.capsule(one, other, 0.066, 0.066)
     for y, radii in ((-0.16, (0.175, 0.19, 0.105)), (-0.40, (0.150, 0.24, 0.105)),
                      (-0.62, (0.172, 0.16, 0.115))):  # fmt: skip
         scene.ellipsoid(at(0, y, -0.012), np.array(radii) * [wide, 1, deep], upright, 0.06)
@@ -141,7 +142,7 @@ def _add_head(scene: Scene, skeleton: Skeleton, t: int, signer: Signer) -> None:
     _add_hair(scene, ball, bar, signer.look.hair_length)
 
 
-def _add_hair(scene: Scene, ball, bar, length: float) -> None:
+def _add_hair(scene: Scene, ball: Callable, bar: Callable, length: float) -> None:
     """A cap of hair; from 0.5 on it falls beside the face, at 1 to the shoulders."""
     ball((0, 0.048, -0.034), (0.084, 0.088, 0.098))
     ball((0, 0.090, 0.006), (0.070, 0.040, 0.066), 0.02)

@@ -33,7 +33,7 @@ class Track:
     def __len__(self) -> int:
         return len(self.wrists)
 
-    def __getitem__(self, which) -> "Track":
+    def __getitem__(self, which: slice | np.ndarray) -> "Track":
         return Track(self.wrists[which], self.rotations[which], self.shapes[which])
 
 

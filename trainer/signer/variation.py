@@ -7,6 +7,8 @@ import numpy as np
 
 from fingerpost.trainer.signer.body import Body
 
+Rest = Literal["hang", "lap", "low"]
+_RESTS: tuple[Rest, ...] = ("hang", "lap", "low")
 Colour = tuple[float, float, float]  # linear red, green, blue, 0 to 1
 
 _SKINS: tuple[Colour, ...] = (
@@ -75,7 +77,7 @@ class Style:
     elbow_lift: float = 0.05
     lean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     mouthing: float = 0.5
-    rest: Literal["hang", "lap", "low"] = "hang"
+    rest: Rest = "hang"
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def random_signer(rng: np.random.Generator) -> Signer:
                 float(rng.normal(0, 0.015)),
             ),
             mouthing=float(rng.uniform(0, 1)),
-            rest=_choice(rng, ("hang", "lap", "low"), (0.6, 0.2, 0.2)),
+            rest=_RESTS[rng.choice(len(_RESTS), p=(0.6, 0.2, 0.2))],
         ),
         look=_random_look(rng),
         camera=random_camera(rng),
@@ -168,7 +170,3 @@ def _random_look(rng: np.random.Generator) -> Look:
 def _wall(rng: np.random.Generator) -> Colour:
     red, green, blue = rng.uniform(0.35, 0.75) + rng.normal(0, 0.03, 3)
     return float(red), float(green), float(blue)
-
-
-def _choice(rng: np.random.Generator, items: tuple, weights: tuple[float, ...]):
-    return items[rng.choice(len(items), p=weights)]
