@@ -1,5 +1,7 @@
 """Training the recogniser: what a span is called, what augmentation may do, that it learns."""
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from fingerpost.trainer.train_recogniser import Pool, Recipe, accuracy, train, v
 
 TRUTH = [("how", 1000, 1500), ("you", 1800, 2200)]
 VOCABULARY = (REJECT, "hello", "book", "drink")
+OFF = AugmentSettings(**{field.name: 0.0 for field in fields(AugmentSettings)})
 TINY = PocketConfig(n_labels=len(VOCABULARY), width=32, n_blocks=2, n_heads=2, dropout=0.0)
 
 
@@ -59,8 +62,7 @@ def test_augmentation_is_repeatable_and_keeps_unseen_points_at_zero(spans):
 
 def test_augmentation_with_everything_off_only_jitters_time(spans):
     clips = torch.from_numpy(spans.clips[:8])
-    off = AugmentSettings(*[0.0] * 12)
-    keypoints = augment(clips, 48, torch.Generator().manual_seed(0), off)
+    keypoints = augment(clips, 48, torch.Generator().manual_seed(0), OFF)
     moved = (keypoints - evenly(clips, 48))[..., :2].abs()
     assert moved.mean() < 0.02
     assert (keypoints[..., 3] > 0).eq(evenly(clips, 48)[..., 3] > 0).float().mean() > 0.95
@@ -68,9 +70,10 @@ def test_augmentation_with_everything_off_only_jitters_time(spans):
 
 def test_a_mirrored_batch_has_its_hands_exchanged(spans):
     clips = torch.from_numpy(spans.clips[:8])
-    settings = AugmentSettings(*[0.0] * 2, 1.0, *[0.0] * 9)
-    keypoints = augment(clips, 48, torch.Generator().manual_seed(0), settings)
-    plain = augment(clips, 48, torch.Generator().manual_seed(0), AugmentSettings(*[0.0] * 12))
+    keypoints, plain = (
+        augment(clips, 48, torch.Generator().manual_seed(0), settings)
+        for settings in (replace(OFF, mirror=1.0), OFF)
+    )
     left, right = SIGN69.groups["left_hand"], SIGN69.groups["right_hand"]
     assert torch.allclose(keypoints[:, :, left, 0], -plain[:, :, right, 0], atol=1e-3)
     assert torch.allclose(keypoints[:, :, left, 1:], plain[:, :, right, 1:], atol=1e-3)
