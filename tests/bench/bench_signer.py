@@ -1,6 +1,6 @@
 """How many frames of keypoints the signer gives in a second, on one core.
 
-    OMP_NUM_THREADS=1 python tests/bench/bench_signer.py
+OMP_NUM_THREADS=1 python tests/bench/bench_signer.py
 """
 
 import time
