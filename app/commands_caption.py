@@ -160,19 +160,15 @@ def load_pack(name_or_path: str = BUNDLED) -> Pack:
 def make_captioner(pack: Pack, observer: Observer) -> "Captioner":
     """A captioner for what the observer sees."""
     from fingerpost.edge_runtime.captioner import Captioner
-    from fingerpost.edge_runtime.mediapipe_alone import quiet_stderr
 
-    with quiet_stderr():  # LiteRT greets
-        return Captioner(pack, observer.schema, observer.aspect)
+    return Captioner(pack, observer.schema, observer.aspect)
 
 
 def verified(pack: Pack) -> "list[CheckRow]":
     """What the pack's own test inputs give on this machine."""
-    from fingerpost.edge_runtime.mediapipe_alone import quiet_stderr
     from fingerpost.edge_runtime.pack import verify_pack
 
-    with quiet_stderr():
-        return verify_pack(pack)
+    return verify_pack(pack)
 
 
 def notice(manifest: Manifest) -> str:

@@ -22,8 +22,8 @@ from fingerpost.edge_runtime.mediapipe_alone import (
     keep_offline,
     leave_quietly,
     offline_options,
-    quiet_stderr,
 )
+from fingerpost.edge_runtime.quiet import quiet_stderr
 from fingerpost.edge_runtime.video import import_cv2
 
 LONG_SIDE = 640  # pixels of the working size; the pose model itself sees 256 x 256

@@ -10,10 +10,7 @@ import atexit
 import ctypes
 import os
 import sys
-import threading
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,7 +19,6 @@ from fingerpost.edge_runtime.video import import_cv2
 
 NOWHERE_PROXY = "http://127.0.0.1:9"  # the "discard" port of this machine: nothing listens there
 
-_stderr_lock = threading.Lock()
 _running: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
@@ -77,21 +73,6 @@ def offline_options(mediapipe: ModuleType, bundle: Path) -> Any:
             return options
 
     return OfflineOptions(model_asset_path=str(bundle))
-
-
-@contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Sends the process's stderr, not only Python's, to nowhere for a moment."""
-    with _stderr_lock:
-        sys.stderr.flush()
-        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            os.close(nowhere)
 
 
 def leave_quietly(graph: Any) -> None:

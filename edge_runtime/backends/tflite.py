@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fingerpost.edge_runtime.manifest import GraphSpec, TensorSpec
+from fingerpost.edge_runtime.quiet import quiet_stderr
 
 # LiteRT is the successor of tflite-runtime, whose last version runs with numpy 1 only.
 _INTERPRETERS = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
@@ -27,8 +28,9 @@ class TfliteBackend:
         self._specs = {tensor.name: tensor for tensor in (*spec.inputs, *spec.state)}
         interpreter_class = _interpreter_class()
         try:
-            self._interpreter = interpreter_class(model_content=model, num_threads=num_threads)
-            self._interpreter.allocate_tensors()
+            with quiet_stderr():  # it greets
+                self._interpreter = interpreter_class(model_content=model, num_threads=num_threads)
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ValueError(
                 f"{spec.file} is not a working TFLite graph: {_one_line(error)}"
