@@ -1,4 +1,4 @@
-"""Native libraries print their greetings and warnings straight to stderr: not in between captions."""
+"""Native libraries print greetings and warnings straight to stderr: not in between captions."""
 
 import os
 import sys

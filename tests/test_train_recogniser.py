@@ -19,6 +19,15 @@ OFF = AugmentSettings(**{field.name: 0.0 for field in fields(AugmentSettings)})
 TINY = PocketConfig(n_labels=len(VOCABULARY), width=32, n_blocks=2, n_heads=2, dropout=0.0)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """On a busy machine, a network so small spends its time waking a second thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="module")
 def spans():
     return signer_spans(VOCABULARY, n_sentences=24, seed=0)
