@@ -5,7 +5,7 @@ Pure and replayable: time comes in with the frames, and the same frames give the
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -151,6 +151,6 @@ def line_of(signs: tuple[Sign, ...]) -> Line:
     )
 
 
-def read_settings(kind: type[Settings], settings: Mapping[str, float]) -> Settings:
+def read_settings(kind: type[Settings], settings: Mapping[str, Any]) -> Settings:
     """The settings of one stage, out of the manifest's; what is not given keeps its default."""
     return kind(**{f.name: settings[f.name] for f in fields(kind) if f.name in settings})

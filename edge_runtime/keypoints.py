@@ -90,7 +90,7 @@ class KeypointSchema:
             raise ValueError(f"schema {self.name} has no keypoint {point!r}")
         return self.points.index(point)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         return schema, (self.name,)  # schemas are singletons: worker processes get them by name
 
 

@@ -18,7 +18,7 @@ WEIGHTS, CONFIG, METRICS = "model.safetensors", "config.json", "metrics.json"
 
 
 def save_checkpoint(
-    folder: Path, model: nn.Module, info: dict[str, Any], metrics: dict[str, Any]
+    folder: Path, model: Any, info: dict[str, Any], metrics: dict[str, Any]
 ) -> None:
     """Writes the three files, each whole or not at all; config.json last, for it makes them valid.
 
