@@ -52,6 +52,7 @@ class Captioner:
         recogniser: Recogniser | None = None,
     ) -> None:
         manifest = pack.manifest
+        _check_settings(manifest.settings)
         self._recogniser = recogniser or Recogniser(pack)
         self._schema, self._view = schema, self._recogniser.view
         self._aspect, self._fps = aspect, manifest.fps
@@ -154,3 +155,12 @@ def line_of(signs: tuple[Sign, ...]) -> Line:
 def read_settings(kind: type[Settings], settings: Mapping[str, Any]) -> Settings:
     """The settings of one stage, out of the manifest's; what is not given keeps its default."""
     return kind(**{f.name: settings[f.name] for f in fields(kind) if f.name in settings})
+
+
+def _check_settings(settings: Mapping[str, Any]) -> None:
+    known = {f.name for kind in (SegmentSettings, DecodeSettings) for f in fields(kind)}
+    if unknown := sorted(set(settings) - known):
+        raise ValueError(
+            f"the pack sets {', '.join(unknown)}, which no stage has; "
+            f"known settings: {', '.join(sorted(known))}"
+        )

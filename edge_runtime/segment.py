@@ -70,15 +70,15 @@ class Segmenter:
         self._shoulders = [schema.index(f"{side}_shoulder") for side in ("left", "right")]
         self._to_square = np.array([aspect, 1.0])
         self._fps = fps
-        self._reset_speed = deque[tuple[int, float]](maxlen=2 * self._frames(LOOK_AHEAD_MS) + 1)
+        look_ahead = max(1, round(LOOK_AHEAD_MS * fps / 1000))  # frames
+        self._around = 2 * look_ahead + 1  # frames that decide whether the middle one is slowest
         self.reset()
 
     def reset(self) -> None:
         """Forgets everything, the signer's proportions too."""
         self._body: tuple[np.ndarray, float] | None = None  # shoulders' middle (2,), width
         self._tips: list[np.ndarray | None] = [None, None]
-        self._speeds = self._reset_speed
-        self._speeds.clear()
+        self._speeds: deque[tuple[int, float]] = deque(maxlen=self._around)
         self._signing = False
         self._up_since: int | None = None
         self._down_since: int | None = None
@@ -118,7 +118,7 @@ class Segmenter:
 
     def _maybe_boundary(self) -> list[SegmentEvent]:
         """A boundary in the middle of the look-ahead, if the hands were slowest there."""
-        if len(self._speeds) < (self._speeds.maxlen or 0):
+        if len(self._speeds) < self._around:
             return []
         middle = len(self._speeds) // 2
         time_ms, speed = self._speeds[middle]
@@ -195,6 +195,3 @@ class Segmenter:
         """Where no shoulders are seen: their usual place, a width guessed from the palm."""
         width = max(float(np.linalg.norm(hand[9] - hand[0])) * SHOULDERS_PER_PALM, 0.2)
         return np.array(NOMINAL_SHOULDERS) * self._to_square, width
-
-    def _frames(self, ms: int) -> int:
-        return max(1, round(ms * self._fps / 1000))

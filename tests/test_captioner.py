@@ -86,3 +86,10 @@ def test_replay_gives_the_same_captions_under_new_numbers(performance):
     again = [e for f in sequence.frames() for e in captioner.push(f)] + captioner.flush()
     assert [e.line for e in again] == [e.line for e in events]
     assert {e.line_id for e in again}.isdisjoint({e.line_id for e in events})
+
+
+def test_a_setting_that_no_stage_has_is_refused():
+    manifest = SimpleNamespace(fps=25.0, settings={"min_probabilty": 0.4}, reject="<no sign>")
+    pack = SimpleNamespace(manifest=manifest, vocabulary=VOCABULARY)
+    with pytest.raises(ValueError, match="min_probabilty.*known settings: .*min_probability"):
+        Captioner(pack, SIGN69, 4 / 3, recogniser=SpanReader([]))
