@@ -33,6 +33,7 @@ class AugmentSettings:
     drop_frames: float = 0.03  # probability that a hand is lost, each frame
     drop_run: float = 0.5  # probability that a hand is lost for up to DROP_RUN frames
     drop_body: float = 0.5  # probability that body and face are not seen
+    doubt: float = 0.5  # probability that a hand is found, but with less confidence
 
 
 DROP_RUN = 10  # frames
@@ -151,7 +152,8 @@ def _lose_points(confidence: Tensor, draw: _Draw, settings: AugmentSettings) -> 
         length = draw.uniform(0, DROP_RUN, 1) * draw.chance(settings.drop_run, 1)
         lost = (frames >= start) & (frames < start + length)
         lost |= draw.chance(settings.drop_frames, confidence.shape[1])
-        confidence[:, :, SIGN69.groups[hand]] *= ~lost[:, :, None, None]
+        doubt = draw.chance(settings.doubt, 1, 1, 1) * draw.uniform(0, 0.95, 1, 1, 1)
+        confidence[:, :, SIGN69.groups[hand]] *= ~lost[:, :, None, None] * (1 - doubt)
     no_body = draw.chance(settings.drop_body, 1, 1, 1)
     for group in ("body", "face"):
         confidence[:, :, SIGN69.groups[group]] *= ~no_body

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION
 from fingerpost.trainer.augment import AugmentSettings, augment, evenly
 from fingerpost.trainer.checkpoint import save_checkpoint
 from fingerpost.trainer.corpora import holistic_arrays, wlasl_hands
@@ -67,8 +68,8 @@ class Pool:
     part: bool = False
 
 
-FIRST = Recipe(steps=1300, batch=128, peak_lr=1.5e-3)
-SECOND = Recipe(steps=3600, batch=96, peak_lr=1.2e-3)
+FIRST = Recipe(steps=1500, batch=128, peak_lr=1.5e-3)
+SECOND = Recipe(steps=3400, batch=96, peak_lr=1.2e-3)
 PART_OF_CLIP = (0.15, 0.4)  # a piece of a real sign that short is no sign
 
 
@@ -248,6 +249,7 @@ def run(
         "vocabulary": list(vocabulary),
         "reject": REJECT,
         "view": "sign69",
+        "preprocess_version": PREPROCESS_VERSION,
         "data": [WLASL_LICENCE] * bool(research) + ["rendered signer"],
         "seed": seed,
     }

@@ -64,7 +64,7 @@ class Pocket(nn.Module):
         right = self.hand(HandFeatures.of(groups["right_hand"]))
         left = self.hand(HandFeatures.of(groups["left_hand"] * mirror))
         rest = [
-            layer((groups[name][..., [0, 1, 3]] * groups[name][..., 3:]).flatten(2))
+            layer(_flat_and_seen(groups[name]))
             for name, layer in (("body", self.body), ("face", self.face))
         ]
         return torch.cat([right, left, *rest], dim=-1)
@@ -77,11 +77,11 @@ class HandFeatures:
 
     @staticmethod
     def of(hand: Tensor) -> Tensor:
-        seen = hand[:, :, :1, 3:]  # (B, T, 1, 1)
+        confidence = hand[:, :, :1, 3]  # (B, T, 1)
+        there = (confidence > 0).to(hand.dtype)
         xyz = hand[..., :3]
         wrist = xyz[:, :, :1]  # (B, T, 1, 3)
-        shape = (xyz[:, :, 1:] - wrist) * HAND_ZOOM * seen
-        there = (seen[:, :, 0] > 0).to(hand.dtype)  # (B, T, 1)
+        shape = (xyz[:, :, 1:] - wrist) * HAND_ZOOM * there[..., None]
         place = wrist[:, :, 0, :2] * there
         mean = place.sum(dim=1, keepdim=True) / there.sum(dim=1, keepdim=True).clamp(min=1.0)
         path = (place - mean) * there
@@ -89,7 +89,7 @@ class HandFeatures:
         # fingertips to the thumb's tip: what touches what, however the hand is turned
         touch = (xyz[:, :, 8::4] - xyz[:, :, 4:5]).square().sum(-1).add(1e-6).sqrt()
         touch = touch * HAND_ZOOM * there
-        return torch.cat([shape.flatten(2), place, path, step, seen[:, :, 0], touch], dim=-1)
+        return torch.cat([shape.flatten(2), place, path, step, confidence, touch], dim=-1)
 
 
 class ConvBlock(nn.Module):
@@ -130,6 +130,12 @@ class AttentionBlock(nn.Module):
         weights = (q @ k.transpose(-1, -2) * (d // self.n_heads) ** -0.5).softmax(dim=-1)
         mixed = (weights @ v).transpose(1, 2).reshape(b, t, d)
         return x + self.dropout(self.out(mixed))
+
+
+def _flat_and_seen(points: Tensor) -> Tensor:
+    """(B, T, K, 4) to (B, T, 3 K): x, y and whether it was seen; z of body and face is a guess."""
+    there = (points[..., 3:] > 0).to(points.dtype)
+    return torch.cat([points[..., :2] * there, there], dim=-1).flatten(2)
 
 
 def _size(group: str) -> int:
