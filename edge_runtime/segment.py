@@ -23,7 +23,7 @@ class SegmentSettings:
     """Lengths are in shoulder widths, speeds in shoulder widths a second."""
 
     rest_line: float = 1.15  # a wrist lower than this under the shoulders is at rest
-    min_up_ms: int = 120  # hands up for less are no signing
+    min_up_ms: int = 120  # hands that are up and move for less are no signing
     min_rest_ms: int = 480  # hands down for this long end the sentence
     still_speed: float = 0.25  # slower than this is still
     max_still_ms: int = 1400  # hands up but still for this long end the sentence
@@ -80,9 +80,9 @@ class Segmenter:
         self._tips: list[np.ndarray | None] = [None, None]
         self._speeds: deque[tuple[int, float]] = deque(maxlen=self._around)
         self._signing = False
-        self._up_since: int | None = None
         self._down_since: int | None = None
         self._still_since: int | None = None
+        self._moving_since: int | None = None
         self._last_boundary = 0
 
     def push(self, frame: KeypointFrame) -> list[SegmentEvent]:
@@ -106,15 +106,13 @@ class Segmenter:
         return [self._end(max(rest, self._last_boundary))]
 
     def _maybe_start(self, now: int) -> list[SegmentEvent]:
-        if self._up_since is None or now - self._up_since < self.settings.min_up_ms:
+        """Hands that are up and have begun to move; folded hands that lie in view are at rest."""
+        began = self._moving_since
+        if began is None or now - began < self.settings.min_up_ms:
             return []
-        if self._still_since is not None and self._still_since <= self._up_since:
-            return []  # hands that lie in view, folded: nobody is signing
         self._signing = True
-        self._last_boundary = start = (
-            self._up_since if self._still_since is None else max(self._up_since, self._still_since)
-        )
-        return [SigningStarted(start)]
+        self._last_boundary = began
+        return [SigningStarted(began)]
 
     def _maybe_boundary(self) -> list[SegmentEvent]:
         """A boundary in the middle of the look-ahead, if the hands were slowest there."""
@@ -134,21 +132,16 @@ class Segmenter:
 
     def _end(self, time_ms: int) -> SigningEnded:
         self._signing = False
-        self._up_since = None
-        self._still_since = None
-        self._down_since = None
+        self._down_since = self._still_since = self._moving_since = None
         return SigningEnded(time_ms)
 
     def _note_rest(self, now: int, up: bool, speed: float) -> None:
+        """Since when the hands are down; or up and still; or up and moving."""
         still = speed < self.settings.still_speed
-        self._up_since = (self._up_since if self._up_since is not None else now) if up else None
+        self._down_since = None if up else _first(self._down_since, now)
         if up:
-            self._down_since = None
-            self._still_since = (
-                (self._still_since if self._still_since is not None else now) if still else None
-            )
-        elif self._down_since is None:
-            self._down_since = now
+            self._still_since = _first(self._still_since, now) if still else None
+        self._moving_since = _first(self._moving_since, now) if up and not still else None
 
     def _rest_began(self) -> int | None:
         return self._down_since if self._down_since is not None else self._still_since
@@ -195,3 +188,8 @@ class Segmenter:
         """Where no shoulders are seen: their usual place, a width guessed from the palm."""
         width = max(float(np.linalg.norm(hand[9] - hand[0])) * SHOULDERS_PER_PALM, 0.2)
         return np.array(NOMINAL_SHOULDERS) * self._to_square, width
+
+
+def _first(since: int | None, now: int) -> int:
+    """When something began that goes on now."""
+    return now if since is None else since

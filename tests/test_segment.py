@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fingerpost.edge_runtime.keypoints import SIGN69
+from fingerpost.edge_runtime.keypoints import SIGN69, KeypointFrame
 from fingerpost.edge_runtime.segment import (
     LOOK_AHEAD_MS,
     Boundary,
@@ -90,3 +90,19 @@ def test_hands_at_rest_start_nothing():
     first = performance.spans[0][1]
     still = [e for e, known in segment(sequence) if known < first - 900]
     assert still == []
+
+
+def test_signing_after_folded_hands_starts_when_they_move():
+    """Hands up and still for three seconds, as if folded on a table; then they move."""
+    segmenter = Segmenter(SIGN69, FPS, 4 / 3)
+    right = SIGN69.groups["right_hand"]
+    events = []
+    for n in range(120):
+        xyz, confidence = np.zeros((69, 3), np.float32), np.zeros(69, np.float32)
+        for name, x in (("left_shoulder", 0.62), ("right_shoulder", 0.38)):
+            xyz[SIGN69.index(name)], confidence[SIGN69.index(name)] = (x, 0.5, 0), 1
+        xyz[right] = (0.4 + 0.012 * max(0, n - 75), 0.6, 0)
+        confidence[right] = 1
+        events += segmenter.push(KeypointFrame(n * 40, xyz, confidence))
+    starts = [e.time_ms for e in events if isinstance(e, SigningStarted)]
+    assert len(starts) == 1 and abs(starts[0] - 76 * 40) <= 40
