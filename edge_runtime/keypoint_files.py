@@ -11,6 +11,7 @@ sequence survives. ``.pose`` has no place for ``start_ms`` and ``extractor``.
 
 import os
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -38,8 +39,16 @@ NPZ_FIELDS = (
 )
 POSE_VERSION = 0.2
 POSE_HEIGHT = 1000  # pixels: .pose wants a picture size, a sequence knows only its aspect
+FARTHEST = 100.0  # picture widths and heights; nobody is so far out of the picture
 SHIFTED_Z = 5.0  # picture widths; a deeper mean means that the file's maker moved z with x and y
 
+# What NumPy, zipfile and pose-format raise for a file with some bytes changed. RuntimeError: an
+# encrypted or unknown zip; MemoryError, OverflowError: absurd sizes; OSError: places before the
+# file's start; TokenError, SyntaxError: a torn header.
+_DAMAGED = (
+    *(ValueError, TypeError, LookupError, RuntimeError, OverflowError, MemoryError, EOFError),
+    *(struct.error, zipfile.BadZipFile, zlib.error, OSError, tokenize.TokenError, SyntaxError),
+)
 _COMPONENTS = {  # of MediaPipe Holistic as pose-format calls them
     "POSE_LANDMARKS": "body",
     "FACE_LANDMARKS": "face",
@@ -85,14 +94,14 @@ def load_npz(path: str | Path) -> PoseSequence:
                 raise ValueError(
                     f"it has no {', '.join(missing)}; make it with `fingerpost landmarks`"
                 )
-            if archive["format_version"] != NPZ_VERSION:
+            if not np.array_equal(archive["format_version"], NPZ_VERSION):
                 raise ValueError(
                     f"it has format version {archive['format_version']}, this Fingerpost reads "
                     f"{NPZ_VERSION}"
                 )
-            fields = {name: archive[name] for name in NPZ_FIELDS}
+            fields = {name: np.asarray(archive[name]) for name in NPZ_FIELDS}
         return _checked_sequence(fields)
-    except (ValueError, TypeError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except _DAMAGED as error:
         raise ValueError(f"{path} is not a keypoint file of Fingerpost: {error}") from error
 
 
@@ -104,9 +113,10 @@ def load_pose(path: str | Path) -> PoseSequence:
     """
     path = _existing(path)
     pose_format = _import_pose_format()
+    content = path.read_bytes()
     try:
-        pose = pose_format.Pose.read(path.read_bytes())
-    except (ValueError, TypeError, struct.error, IndexError, KeyError, EOFError) as error:
+        pose = pose_format.Pose.read(content)
+    except _DAMAGED as error:
         raise ValueError(f"{path} is not a .pose file, or was cut off") from error
     width, height = pose.header.dimensions.width, pose.header.dimensions.height
     fps = float(pose.body.fps)
@@ -184,6 +194,8 @@ def _checked_sequence(fields: dict[str, np.ndarray]) -> PoseSequence:
     xyz, confidence = (fields[name].astype(np.float32) for name in ("xyz", "confidence"))
     if xyz.ndim != 3 or len(xyz) == 0:
         raise ValueError(f"expected xyz (T, K, 3) with T > 0, got {xyz.shape}")
+    if np.abs(xyz).max(initial=0) > FARTHEST:
+        raise ValueError("xyz must be fractions of the picture, not pixels")
     if confidence.size and not (0 <= confidence.min() and confidence.max() <= 1):
         raise ValueError("confidence must be between 0 and 1")
     return PoseSequence(

@@ -1,6 +1,7 @@
 """Keypoint files: what is saved comes back; what is no keypoint file is refused in one line."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -79,11 +80,14 @@ def test_npz_round_trip(tmp_path_factory, a_schema, frames, fps, start_ms, aspec
         ({"xyz": np.zeros((3, 543), np.float32)}, r"expected xyz \(T, K, 3\)"),
         ({"xyz": np.zeros((0, 543, 3), np.float32)}, "T > 0"),
         ({"xyz": np.zeros((3, 543, 3), np.int64)}, "must be float32"),
+        ({"xyz": np.full((3, 543, 3), 480, np.float32)}, "not pixels"),
         ({"confidence": np.full((3, 543), 2, np.float32)}, "between 0 and 1"),
         ({"fps": 0.0}, "fps 0.0"),
         ({"fps": np.ones(3)}, "fps is not a single value"),
         ({"fps": "fast"}, "could not convert"),
+        ({"start_ms": np.inf}, "infinity"),
         ({"format_version": 9}, "format version 9"),
+        ({"format_version": np.ones(2)}, "format version"),
         ({"extractor": np.array({"a": 1}, dtype=object)}, "allow_pickle"),
     ],
 )
@@ -111,6 +115,21 @@ def test_what_is_no_npz_is_refused(tmp_path):
         load_keypoints(tmp_path / "absent.npz")
     with pytest.raises(ValueError, match=r"known kinds: \.npz, \.pose"):
         load_keypoints(tmp_path / "signing.csv")
+
+
+@pytest.mark.parametrize("save", [save_npz, save_pose])
+def test_whatever_bytes_are_changed_the_file_is_read_or_refused(tmp_path, save):
+    path = tmp_path / f"a.{save.__name__.removeprefix('save_')}"
+    save(path, some_sequence())
+    whole, random = path.read_bytes(), np.random.default_rng(0)
+    for trial in range(150):
+        changed = bytearray(whole)
+        ends = (len(whole), 400, 900)[trial % 3]  # anywhere, the header, the zip's directory
+        for at in random.integers(ends, size=3):
+            changed[-at if ends == 900 else at] = random.integers(256)
+        path.write_bytes(changed)
+        with suppress(ValueError):
+            load_keypoints(path)
 
 
 def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path):
