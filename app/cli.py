@@ -1,10 +1,11 @@
 """The command ``fingerpost``: the one front door. Subcommands import their rooms when they run.
 
 What a user got wrong ends in one line on stderr and exit code 2; FINGERPOST_DEBUG=1 shows where it
-came from. Ctrl-C ends in exit code 130.
+came from. Ctrl-C and SIGTERM end in exit code 130.
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -214,6 +215,22 @@ def packs_remove(
     remove(name)
 
 
+def open_standard_streams() -> None:
+    """Gives stdin, stdout and stderr that the caller has closed (``>&-``) to nowhere.
+
+    Else the next file that is opened takes their number, and what is printed goes into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+            setattr(sys, name, open(nowhere, "w" if number else "r"))
+
+
 def main() -> None:
     """The console script."""
+    open_standard_streams()
+    # Who stops a kiosk's service, or a `timeout`, wants it as tidy as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app(prog_name="fingerpost")

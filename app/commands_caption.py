@@ -45,7 +45,8 @@ def run_caption(
     """Captions a source to its end; returns the exit code.
 
     Files are written whole, at the end. Ctrl-C ends a camera as it should be ended, and its files
-    are written; what it interrupts of a video is worth no file.
+    are written; what it interrupts of a video is worth no file, and neither is a video that breaks
+    off (ValueError): its captions were printed as far as it goes.
     """
     check_destinations(source, outputs.srt, outputs.vtt, outputs.overlay)
     pack = load_pack(pack_name)
@@ -78,9 +79,9 @@ def run_caption(
                 raise
             exit_code = INTERRUPTED
             take(session.finish())
+        if observer.problem:
+            raise ValueError(observer.problem)
     write_subtitles(outputs, lines, pack.manifest)
-    if observer.problem:
-        tell(f"fingerpost: {observer.problem}")
     if not any(line.text for line in lines):
         tell("No signs were recognised.")
     return exit_code
@@ -104,6 +105,8 @@ def run_landmarks(
             for sight in observer:
                 frames += resampler.push(sight.keypoints)
                 printer.show(Step(sight, ()))
+        if observer.problem:
+            raise ValueError(observer.problem)
         sequence = _sequence(frames, observer)
     save_npz(output, sequence)
     hands = [sequence.schema.groups[hand] for hand in ("left_hand", "right_hand")]
@@ -112,12 +115,13 @@ def run_landmarks(
         f"{output}: {len(sequence)} frames of {len(sequence.schema)} points at {sequence.fps:g} a "
         f"second; left hand in {shares[0]:.0%} of them, right hand in {shares[1]:.0%}"
     )
-    if observer.problem:
-        tell(f"fingerpost: {observer.problem}")
 
 
 class OverlayVideo:
-    """The video with skeleton and captions drawn on it. Does nothing where no path is given."""
+    """The video with skeleton and captions drawn on it. Does nothing where no path is given.
+
+    It has an even rate: what comes late (a slow camera) is repeated, what comes early left out.
+    """
 
     def __init__(self, path: Path | None, observer: Observer) -> None:
         self._stack = ExitStack()
@@ -130,6 +134,9 @@ class OverlayVideo:
         self._board = CaptionBoard()
         self._overlay = Overlay(*observer.size, observer.schema)
         self._writer = write_video(path, observer.fps, self._overlay.size)
+        self._fps = observer.fps
+        self._start_ms: int | None = None
+        self._n_written = 0
 
     def __enter__(self) -> "OverlayVideo":
         if self._path is not None:
@@ -145,7 +152,14 @@ class OverlayVideo:
         sight: Sight = step.sight
         self._board.push(step.events, sight.time_ms)
         lines = self._board.shown(sight.time_ms)
-        self._writer.write(self._overlay.draw(sight.rgb, sight.keypoints, lines))
+        if self._start_ms is None:
+            self._start_ms = sight.time_ms
+        n_due = round((sight.time_ms - self._start_ms) * self._fps / 1000) + 1
+        if n_due > self._n_written:
+            picture = self._overlay.draw(sight.rgb, sight.keypoints, lines)
+            for _ in range(n_due - self._n_written):
+                self._writer.write(picture)
+            self._n_written = n_due
 
 
 def load_pack(name_or_path: str = BUNDLED) -> Pack:

@@ -69,10 +69,10 @@ def check_landmarker() -> Check:
     """Runs the landmarker on an empty picture, if its bundle was built already."""
     import numpy as np
 
-    from fingerpost.edge_runtime.landmarker_bundle import BUNDLE_VERSION, cache_folder
+    from fingerpost.edge_runtime.landmarker_bundle import bundle_path
     from fingerpost.edge_runtime.landmarks import Landmarker
 
-    bundle = cache_folder() / f"holistic_landmarker_v{BUNDLE_VERSION}.task"
+    bundle = bundle_path()
     if not bundle.is_file():
         detail = "built at the first use (downloads 35 MB once)"
         return Check(

@@ -11,6 +11,8 @@ def check_destinations(source: str, *paths: Path | None) -> None:
     for path in named:
         if path.is_dir():
             raise ValueError(f"{path} is a folder; name a file in it")
+        if path.exists() and not path.is_file():  # /dev/null would be replaced by a file
+            raise ValueError(f"{path} is no plain file; name another")
         if not path.parent.is_dir():
             raise ValueError(f"{path}: there is no folder {path.parent}; make it first")
         if not os.access(path.parent, os.W_OK):

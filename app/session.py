@@ -14,7 +14,7 @@ This is the one file of the project with threads in it.
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -68,7 +68,7 @@ def observe(
     keep_pictures : whether sights carry their picture, for drawing
     tell : is given a line of text before each slow step of building the landmarker's file
     """
-    if source.isdigit():
+    if source.isdecimal():
         from fingerpost.edge_runtime.video import open_camera
 
         number, name = int(source), f"camera {source}"
@@ -157,15 +157,16 @@ class VideoObserver:
     def __enter__(self) -> "VideoObserver":
         from fingerpost.edge_runtime.landmarker_bundle import landmarker_bundle
 
-        self._opening = self._open_source()
-        self._video = self._opening.__enter__()
+        with ExitStack() as opening:
+            self._video = opening.enter_context(self._open_source())
+            # Before the threads start: an error here is raised before anything runs.
+            self._bundle = self._bundle or landmarker_bundle(self._tell)
+            self._opened = opening.pop_all()
         info = self._video.info
         self.size = (info.width, info.height)
         self.aspect = info.width / info.height
         self.fps = info.fps
         self.n_frames = None if self.live else info.frames or None
-        # The threads last: an error from here on is raised before anything runs.
-        self._bundle = self._bundle or landmarker_bundle(self._tell)
         self._threads = [
             threading.Thread(target=self._read, name="reader", daemon=True),
             threading.Thread(target=self._find_landmarks, name="landmarks", daemon=True),
@@ -179,7 +180,7 @@ class VideoObserver:
             channel.cancel()
         for thread in self._threads:
             thread.join(JOIN_S)
-        self._opening.__exit__(None, None, None)
+        self._opened.close()
 
     # ---- thread "reader" -------------------------------------------------------------------
 

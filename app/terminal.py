@@ -1,7 +1,7 @@
 """What commands say: results on stdout, everything else on stderr, live where that is a terminal.
 
 The landmarker silences the process's stderr for moments (MediaPipe writes there, and cannot be
-told not to), so messages go to a copy of it that was made before.
+told not to), so messages go to a copy of it that is made between them.
 """
 
 import json
@@ -18,6 +18,7 @@ from rich.text import Text
 from fingerpost.app.caption_board import is_unsure
 from fingerpost.app.session import Step
 from fingerpost.edge_runtime.captions import CaptionEvent, Line, LineCompleted, LineStarted
+from fingerpost.edge_runtime.quiet import copy_of_stderr
 
 
 def stderr_console() -> Console:
@@ -157,4 +158,4 @@ def _lasting_stderr() -> TextIO:
 
 @cache
 def _copy_of_stderr() -> TextIO:
-    return os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
+    return os.fdopen(copy_of_stderr(), "w", buffering=1, encoding="utf-8", errors="replace")

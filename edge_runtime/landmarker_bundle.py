@@ -90,7 +90,7 @@ def landmarker_bundle(progress: Callable[[str], None] | None = None) -> Path:
     FINGERPOST_CACHE is where it is kept, instead of the user's cache folder;
     FINGERPOST_MEDIAPIPE_WHEEL is the mediapipe 0.10.21 wheel, where there is no network.
     """
-    bundle = cache_folder() / f"holistic_landmarker_v{BUNDLE_VERSION}.task"
+    bundle = bundle_path()
     if _is_whole(bundle):
         return bundle
     tell = progress or (lambda line: None)
@@ -107,6 +107,11 @@ def landmarker_bundle(progress: Callable[[str], None] | None = None) -> Path:
         built.write_bytes(build_bundle(read_models(wheel)))
         os.replace(built, bundle)  # two processes at once: both build, one wins, both files equal
     return bundle
+
+
+def bundle_path() -> Path:
+    """Where the bundle is, or will be."""
+    return cache_folder() / f"holistic_landmarker_v{BUNDLE_VERSION}.task"
 
 
 def cache_folder() -> Path:

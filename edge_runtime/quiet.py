@@ -9,6 +9,12 @@ from contextlib import contextmanager
 _stderr_lock = threading.Lock()
 
 
+def copy_of_stderr() -> int:
+    """A file descriptor for the process's stderr as it is when nobody silences it."""
+    with _stderr_lock:
+        return os.dup(2)
+
+
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
     """Sends the process's stderr, not only Python's, to nowhere for a moment."""

@@ -23,6 +23,7 @@ SMALLEST_SIDE = 64  # pixels; less than that and no hand can be made out
 SANE_FPS = (1.0, 240.0)  # files without an even rate claim 0, 1000 or 90000
 ASSUMED_FPS = 30.0
 MOST_FRAMES = 10_000_000  # a count above that is a file's way to say "unknown"
+MOST_CAMERAS = 100  # OpenCV reads the hundreds of a camera's number as the driver to use
 CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".avi": "MJPG"}  # what OpenCV's wheels can write
 
 _SOUND_MARKS = (b"ID3", b"OggS", b"fLaC", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1", b"#!AMR")
@@ -76,8 +77,9 @@ class Video:
                 ms = max(last_ms + step_ms, 0) if count else 0.0
             last_ms, count = ms, count + 1
             yield round(ms), rgb
-        expected = self.info.frames
-        if count < 0.95 * expected - 2:
+        # Both, because files with an uneven rate announce more pictures than they have.
+        few = count < 0.95 * self.info.frames - 2
+        if few and last_ms < 0.95 * self.info.duration_ms - 2 * step_ms:
             self.problem = (
                 f"{self.name} breaks off after {last_ms / 1000:.1f} of "
                 f"{self.info.duration_ms / 1000:.1f} s: the file was cut short or is damaged there"
@@ -111,10 +113,11 @@ class Video:
     def _make_info(self, width: int, height: int) -> VideoInfo:
         cv2 = import_cv2()
         fps = self._capture.get(cv2.CAP_PROP_FPS)
-        if not SANE_FPS[0] <= fps <= SANE_FPS[1]:
+        told = SANE_FPS[0] <= fps <= SANE_FPS[1]
+        if not told:
             fps = ASSUMED_FPS if self._live else self._measured_fps()
-        frames = 0 if self._live else round(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        if not 0 < frames < MOST_FRAMES:
+        frames = round(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        if self._live or not told or not 0 < frames < MOST_FRAMES:  # FFmpeg counts by its rate
             frames = 0
         return VideoInfo(width, height, fps, frames, round(frames * 1000 / fps))
 
@@ -145,12 +148,13 @@ def open_video(path: str | Path) -> Video:
 
 def open_camera(number: int, width: int = 640, height: int = 480) -> Video:
     """Opens a camera; it may give another size than the one asked for: see ``info``."""
+    absent = f"there is no camera {number}, or this user may not open it; see `fingerpost doctor`"
+    if not 0 <= number < MOST_CAMERAS:
+        raise ValueError(absent)
     cv2 = import_cv2()
     capture = cv2.VideoCapture(number)
     if not capture.isOpened():
-        raise ValueError(
-            f"there is no camera {number}, or this user may not open it; see `fingerpost doctor`"
-        )
+        raise ValueError(absent)
     capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
     capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
     return Video(capture, f"camera {number}", live=True)

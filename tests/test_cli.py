@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 
 from fingerpost.app import commands_caption
 from fingerpost.app.cli import app
+from fingerpost.app.observer import Sight
+from fingerpost.app.session import Step
 from fingerpost.edge_runtime import landmarker_bundle, landmarks
 from fingerpost.edge_runtime.captions import Line, LineChanged, LineCompleted, LineStarted
 from fingerpost.edge_runtime.keypoint_files import load_npz, save_npz
@@ -182,6 +184,19 @@ def test_keypoints_can_be_drawn_too(fakes, npz, tmp_path):
         assert drawn.info.width == 720
 
 
+def test_an_overlay_keeps_the_time_of_an_uneven_source(tmp_path):
+    class SlowCamera:
+        size, schema, fps = (96, 64), MEDIAPIPE_HOLISTIC, 25.0
+
+    nobody = KeypointFrame(0, np.zeros((N, 3), np.float32), np.zeros(N, np.float32))
+    with commands_caption.OverlayVideo(tmp_path / "a.mp4", SlowCamera()) as drawing:
+        for time_ms in (300, 400, 410, 500, 700):  # 10 a second, one at once, one lost
+            sight = Sight(time_ms, np.zeros((64, 96, 3), np.uint8), nobody)
+            drawing.add(Step(sight, ()))
+    with open_video(tmp_path / "a.mp4") as drawn:
+        assert drawn.info.duration_ms == 440  # 400 ms, and the last picture
+
+
 def test_seconds_end_a_source_early(fakes, video):
     result = caption(video, "--seconds", 0.2)  # the 6th frame: the line is still open
     assert result.stdout == "00:03.0  FINE  (unsure)\n"
@@ -232,6 +247,8 @@ def test_sources_that_are_not_there(fakes, tmp_path, monkeypatch):
     refused(caption(tmp_path / "gone.mp4"), "gone.mp4", "no such file")
     refused(caption(tmp_path), "is a folder")
     refused(caption("93"), "no camera 93")
+    refused(caption("99999999999"), "no camera 99999999999")
+    refused(caption("²"), "no such file")
     refused(run("landmarks", "93", "-o", tmp_path / "a.npz"), "no camera 93")
 
 
@@ -246,6 +263,21 @@ def test_files_that_are_no_video(fakes, tmp_path, video):
     refused(caption(tmp_path / "cut.mp4", *outputs), "was cut off")
     refused(caption(tmp_path / "empty.mp4", *outputs), "is empty")
     refused(caption(tmp_path / "sound.mp4", *outputs), "has sound but no pictures")
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_a_video_that_breaks_off(fakes, tmp_path, video, monkeypatch):
+    from fingerpost.edge_runtime.video import Video
+
+    read = Video._read
+    monkeypatch.setattr(
+        Video, "_read", lambda self: None if self._capture.get(1) >= 8 else read(self)
+    )
+    before = set(tmp_path.iterdir())
+    result = caption(video, "--srt", tmp_path / "a.srt", "--overlay", tmp_path / "a.mp4")
+    assert result.exit_code == 2 and result.stdout.startswith("00:01.2  HOW YOU")
+    assert "breaks off after" in result.stderr.splitlines()[-1]
+    refused(run("landmarks", video, "-o", tmp_path / "a.npz"), "breaks off after")
     assert set(tmp_path.iterdir()) == before
 
 
@@ -291,6 +323,7 @@ def test_outputs_that_cannot_be_are_refused_before_the_work(fakes, video, tmp_pa
     refused(caption(video, "--vtt", tmp_path), "is a folder")
     refused(caption(video, "--srt", tmp_path / "a", "--vtt", tmp_path / "a"), "same name")
     refused(caption(video, "--overlay", video), "is what is read")
+    refused(caption(video, "--srt", os.devnull), "no plain file")
     refused(run("landmarks", video, "-o", gone / "a.npz"), "there is no folder")
     refused(run("landmarks", video, "-o", tmp_path / "a.txt"), "must end in .npz")
 
@@ -325,6 +358,15 @@ def test_a_real_process_says_one_line_too(tmp_path):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(r"fingerpost: .*text\.mp4 is not a video.*\n", done.stderr)
+
+
+def test_closed_streams_are_nowhere(fakes, tmp_path):
+    command = f"{sys.executable} -m fingerpost.app packs list --json"
+    for closed in (">&-", "2>&-", "<&- >&- 2>&-"):
+        done = subprocess.run(
+            ["sh", "-c", f"{command} {closed}"], capture_output=True, text=True, timeout=60
+        )
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 # ---- packs and doctor ----------------------------------------------------------------------------
