@@ -1,7 +1,10 @@
 """Is there a screen, and how Kivy is told to mind its own business. Imports no Kivy itself."""
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 
@@ -21,11 +24,26 @@ class NoWindow(OSError):
 def settle_kivy(home: Path) -> None:
     """Before Kivy is first imported: it leaves argv alone, is silent, and keeps files in ``home``.
 
-    Left to itself it parses the command line, logs to stderr and a file, and writes ~/.kivy.
+    Left to itself it parses the command line, logs to stderr and a file, and writes ~/.kivy. Where
+    ``home`` cannot be written to (a kiosk's read-only disk), a folder of this process does.
     """
-    home.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("KIVY_HOME", str(home))
+    if "KIVY_HOME" not in os.environ:
+        os.environ["KIVY_HOME"] = str(home if _can_write(home) else _passing_folder())
     os.environ["KIVY_NO_ARGS"] = "1"
     os.environ["KIVY_NO_FILELOG"] = "1"
     if not os.environ.get("FINGERPOST_DEBUG"):
         os.environ["KIVY_NO_CONSOLELOG"] = "1"
+
+
+def _can_write(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
+def _passing_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="fingerpost-kivy-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

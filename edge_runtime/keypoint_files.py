@@ -296,6 +296,7 @@ def _existing(path: str | Path) -> Path:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
+    path.open("rb").close()  # PermissionError: zipfile would take it for a file of another kind
     return path
 
 

@@ -95,8 +95,7 @@ def landmarker_bundle(progress: Callable[[str], None] | None = None) -> Path:
         return bundle
     tell = progress or (lambda line: None)
     given = os.environ.get("FINGERPOST_MEDIAPIPE_WHEEL")
-    bundle.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=bundle.parent, prefix="building-") as folder:
+    with _folder_beside(bundle) as folder:
         if given:
             wheel = Path(given)
         else:
@@ -176,6 +175,18 @@ def _is_whole(bundle: Path) -> bool:
             return archive.testzip() is None
     except zipfile.BadZipFile:
         return False
+
+
+def _folder_beside(bundle: Path) -> "tempfile.TemporaryDirectory[str]":
+    """A folder for what is half done, on the disk that the bundle will be on."""
+    try:
+        bundle.parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(dir=bundle.parent, prefix="building-")
+    except OSError as error:
+        raise ValueError(
+            f"the landmarker's models cannot be kept in {bundle.parent} ({error.strerror}); set "
+            "FINGERPOST_CACHE to a folder that can be written to"
+        ) from error
 
 
 def _download_wheel(folder: Path) -> Path:

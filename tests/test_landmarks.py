@@ -206,6 +206,13 @@ def test_a_failed_download_says_what_to_do_and_nothing_stays(empty_cache, tmp_pa
     assert left_in(empty_cache) == []
 
 
+def test_a_cache_that_cannot_be_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("FINGERPOST_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(ValueError, match="set FINGERPOST_CACHE to a folder"):
+        bundles.landmarker_bundle()
+
+
 def test_without_pip_it_says_so(empty_cache, monkeypatch):
     monkeypatch.setattr(bundles.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match="no pip to fetch it.*FINGERPOST_MEDIAPIPE_WHEEL"):
