@@ -11,6 +11,7 @@ or, as the authors publish it,
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def read_csl_daily(folder: Path) -> Iterator[Sample]:
 def _with_signer(sample: Sample) -> Sample:
     match = NAME.fullmatch(sample.id)
     signer = match.group(1) if match else ""
-    return Sample(**{**vars(sample), "signer": signer})
+    return replace(sample, signer=signer)
 
 
 def _from_release(folder: Path, split_file: Path) -> Iterator[Sample]:

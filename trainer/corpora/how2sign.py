@@ -11,6 +11,7 @@ The clips are one sentence each; the times of the csv are those of the whole vid
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from fingerpost.trainer.corpora.label_pickles import read_labels
@@ -39,7 +40,7 @@ def read_how2sign(folder: Path) -> Iterator[Sample]:
     for split, path in labels.items():
         if split not in simplified:
             for s in read_labels(path, split, _clips(folder, split), "ase", "en"):
-                yield Sample(**{**vars(s), "signer": _signer(s.id)})
+                yield replace(s, signer=_signer(s.id))
 
 
 def _clips(folder: Path, split: str) -> Path:

@@ -5,6 +5,7 @@ clips/hello_01.mp4
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from fingerpost.trainer.corpora.sample import Sample
@@ -22,7 +23,7 @@ def read_own_folder(folder: Path) -> Iterator[Sample]:
         listed.add(sample.media)
         if sample.start_ms is not None:
             parts[sample.id] = parts.get(sample.id, -1) + 1
-            sample = Sample(**{**vars(sample), "id": f"{sample.id}.{parts[sample.id]:04d}"})
+            sample = replace(sample, id=f"{sample.id}.{parts[sample.id]:04d}")
         yield sample
     for path in sorted(clips.glob("**/*")):
         if path.suffix.lower() in VIDEOS and path not in listed:

@@ -113,15 +113,23 @@ def _leaks(group: list[Sample]) -> list[Sample]:
     """The samples of one source that share frames with a sample of another split."""
     if len({s.split for s in group}) < 2:
         return []
-    leaking: dict[int, Sample] = {}
-    last: dict[str, Sample] = {}  # of each split, the sample so far that ends last
-    for sample in sorted(group, key=lambda s: s.start_ms or 0):
-        for split, other in last.items():
-            if split != sample.split and _end(other) > (sample.start_ms or 0):
-                leaking |= {id(sample): sample, id(other): other}
-        if sample.split not in last or _end(sample) > _end(last[sample.split]):
-            last[sample.split] = sample
-    return list(leaking.values())
+    group = sorted(group, key=_start)
+    leaking = []
+    last_end: dict[str, float] = {}  # of each split, among the samples that start no later
+    for sample in group:
+        if any(end > _start(sample) for s, end in last_end.items() if s != sample.split):
+            leaking.append(sample)
+        last_end[sample.split] = max(_end(sample), last_end.get(sample.split, 0))
+    next_start: dict[str, float] = {}  # of each split, among the samples that start no earlier
+    for sample in reversed(group):
+        if any(start < _end(sample) for s, start in next_start.items() if s != sample.split):
+            leaking.append(sample)
+        next_start[sample.split] = _start(sample)
+    return leaking
+
+
+def _start(sample: Sample) -> float:
+    return 0 if sample.start_ms is None else sample.start_ms
 
 
 def _end(sample: Sample) -> float:
