@@ -3,6 +3,7 @@
 Pure and replayable: time comes in with the frames, and the same frames give the same events.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ from fingerpost.edge_runtime.pack import Pack
 from fingerpost.edge_runtime.recogniser import Recogniser
 from fingerpost.edge_runtime.resample import Resampler, sequence_of
 from fingerpost.edge_runtime.segment import (
+    LOOK_AHEAD_MS,
     Boundary,
     Segmenter,
     SegmentEvent,
@@ -29,8 +31,6 @@ from fingerpost.edge_runtime.segment import (
     SigningEnded,
     SigningStarted,
 )
-
-HISTORY_MS = 4000  # frames that are kept: the longest sign and the segmenter's delay fit in
 
 Settings = TypeVar("Settings", SegmentSettings, DecodeSettings)
 
@@ -57,15 +57,14 @@ class Captioner:
         self._schema, self._view = schema, self._recogniser.view
         self._aspect, self._fps = aspect, manifest.fps
         self._resampler = Resampler(manifest.fps)
-        self._segmenter = Segmenter(
-            self._view, manifest.fps, aspect, read_settings(SegmentSettings, manifest.settings)
-        )
-        self._decoder = Decoder(
-            self._probabilities,
-            pack.vocabulary,
-            manifest.reject,
-            read_settings(DecodeSettings, manifest.settings),
-        )
+        segmenting = read_settings(SegmentSettings, manifest.settings)
+        decoding = read_settings(DecodeSettings, manifest.settings)
+        self._segmenter = Segmenter(self._view, manifest.fps, aspect, segmenting)
+        self._decoder = Decoder(self._probabilities, pack.vocabulary, manifest.reject, decoding)
+        # The frames that are kept: of the longest sign, told as late as the segmenter can.
+        latest_ms = max(segmenting.min_rest_ms, segmenting.max_still_ms, LOOK_AHEAD_MS)
+        kept_ms = decoding.max_sign_ms + latest_ms
+        self._n_kept = round(kept_ms * manifest.fps / 1000) + 2  # times may jump: so many frames
         self._next_line_id = 0
         self.reset()
 
@@ -74,7 +73,7 @@ class Captioner:
         self._resampler.reset()
         self._segmenter.reset()
         self._decoder.reset()
-        self._history: list[KeypointFrame] = []
+        self._history: deque[KeypointFrame] = deque(maxlen=self._n_kept)
         self._line_id: int | None = None
         self._shown: tuple[tuple[Sign, ...], int] = ((), 0)
 
@@ -83,7 +82,7 @@ class Captioner:
         events: list[CaptionEvent] = []
         for even in self._resampler.push(frame):
             seen = self._in_view(even)
-            self._remember(seen)
+            self._history.append(seen)
             for event in self._segmenter.push(seen):
                 events += self._decode(event)
         return events
@@ -132,11 +131,6 @@ class Captioner:
     def _in_view(self, frame: KeypointFrame) -> KeypointFrame:
         xyz, confidence = select(frame.xyz, frame.confidence, self._schema, self._view)
         return KeypointFrame(frame.time_ms, xyz, confidence)
-
-    def _remember(self, frame: KeypointFrame) -> None:
-        self._history.append(frame)
-        while self._history[0].time_ms < frame.time_ms - HISTORY_MS:
-            self._history.pop(0)
 
 
 def line_of(signs: tuple[Sign, ...]) -> Line:

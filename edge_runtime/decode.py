@@ -90,10 +90,10 @@ class Decoder:
         longest = self.settings.max_sign_ms
         best: _Path | None = None
         for start, path in self._paths.items():
-            length = time_ms - start
-            if length > longest and best is not None:
-                continue
-            span = self._read(start, time_ms) if length <= longest else _Span(None, 0.0)
+            # What is too long for a sign is none: a stretch without boundaries forgets no signs.
+            span = _Span(None, 0.0)
+            if time_ms - start <= longest:
+                span = self._read(start, time_ms)
             worth = path.worth + span.worth
             if best is None or worth > best.worth:
                 best = _Path(worth, path.signs + ((span.sign,) if span.sign else ()))

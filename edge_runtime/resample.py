@@ -12,9 +12,7 @@ import numpy as np
 from fingerpost.edge_runtime.keypoints import KeypointFrame, PoseSequence
 
 MAX_STEP_MS = 250  # input frames further apart are not joined: what lies between was not seen
-MAX_HOLE_MS = (
-    3000  # a longer hole (a camera that was paused) is cut to this length of unseen frames
-)
+MAX_HOLE_MS = 3000  # a longer hole (a paused camera) is cut to so many ms of unseen frames
 
 
 class Resampler:

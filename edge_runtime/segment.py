@@ -16,6 +16,7 @@ from fingerpost.edge_runtime.keypoints import KeypointFrame, KeypointSchema
 from fingerpost.edge_runtime.preprocess import NOMINAL_SHOULDERS, SHOULDERS_PER_PALM
 
 LOOK_AHEAD_MS = 160
+NARROWEST = 0.02  # shoulder width in picture heights: a signer who stands sideways has some too
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,8 @@ class Segmenter:
         """Follows the shoulders slowly: they give the unit of length and the rest line."""
         left, right = (frame.xyz[k, :2] * self._to_square for k in self._shoulders)
         if frame.confidence[self._shoulders].all():
-            middle, width = (left + right) / 2, float(np.linalg.norm(left - right))
+            middle = (left + right) / 2
+            width = max(float(np.linalg.norm(left - right)), NARROWEST)
             if self._body is None:
                 self._body = middle, width
             else:

@@ -1,5 +1,6 @@
 """The captioner with a made-up recogniser: events in order, settled words never taken back."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -93,3 +94,15 @@ def test_a_setting_that_no_stage_has_is_refused():
     pack = SimpleNamespace(manifest=manifest, vocabulary=VOCABULARY)
     with pytest.raises(ValueError, match="min_probabilty.*known settings: .*min_probability"):
         Captioner(pack, SIGN69, 4 / 3, recogniser=SpanReader([]))
+
+
+def test_a_camera_that_stops_for_a_while_does_no_harm(performance):
+    """Whenever it stops: what was signed before comes out."""
+    _, captioner, sequence = caption(performance)
+    frames, signed_ms = sequence.frames(), performance.spans[1][2]
+    for stop in range(20, len(frames), 5):
+        captioner.reset()
+        late = [replace(frame, time_ms=frame.time_ms + 9000) for frame in frames[stop:]]
+        events = [e for frame in frames[:stop] + late for e in captioner.push(frame)]
+        lines = [e.line.glosses for e in events if isinstance(e, LineCompleted)]
+        assert frames[stop].time_ms < signed_ms + 400 or lines[0] == ("hello", "you")

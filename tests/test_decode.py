@@ -74,6 +74,12 @@ def test_no_span_is_longer_than_a_sign_may_be():
     assert max(end - start for start, end in recognise.asked) <= 1500
 
 
+def test_a_long_stretch_without_boundaries_takes_no_sign_back():
+    truth = {(0, 600): "how", (900, 1500): "you"}
+    history = decode(sure_of(truth), [0, 600, 900, 1500, 9000])
+    assert [s.gloss for s in history[-1][0]] == [s.gloss for s in history[-2][0]] == ["how", "you"]
+
+
 def test_alternatives_are_the_runners_up():
     signs, _ = decode(lambda a, b: np.array([0.05, 0.6, 0.25, 0.1]), [0, 600])[-1]
     assert signs[0].alternatives == (("you", 0.25), ("fine", 0.1))
