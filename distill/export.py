@@ -307,7 +307,7 @@ def main() -> None:
             settings=dict(given.set),
             with_latency=not given.no_latency,
         )
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     for key, value in sorted(pack.manifest.measured.items()):

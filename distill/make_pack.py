@@ -64,7 +64,7 @@ def main() -> None:
         pack = make_pack(
             given.out, given.checkpoint, given.research_data, given.seed, given.sentences
         )
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         parser.error(str(error))
     print(f"{pack.path}: {pack.size_bytes / 1e6:.2f} MB, {len(pack.vocabulary)} glosses")
 

@@ -126,3 +126,21 @@ def test_it_learns_and_comes_back_from_its_checkpoint(spans, tmp_path):
 def test_a_folder_that_is_no_checkpoint_is_a_one_line_error(tmp_path):
     with pytest.raises(ValueError, match="model.safetensors"):
         load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.json", "{", "is not JSON"),
+        ("config.json", "[]", "is not a JSON object"),
+        ("config.json", '{"model": "huge"}', "unknown model 'huge'; known: .*pocket"),
+        ("config.json", '{"model": "pocket", "config": {"n_labels": 9}}', "is damaged or not of"),
+        ("model.safetensors", "short", "is damaged or not of"),
+    ],
+)
+def test_a_damaged_checkpoint_is_a_one_line_error(tmp_path, name, content, message):
+    save_checkpoint(tmp_path, Pocket(PocketConfig(n_labels=3)), {}, {})
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=message) as error:
+        load_checkpoint(tmp_path)
+    assert "\n" not in str(error.value)

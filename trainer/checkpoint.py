@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -37,17 +38,37 @@ def save_checkpoint(
 
 
 def load_checkpoint(folder: Path) -> tuple[nn.Module, dict[str, Any], dict[str, Any]]:
-    """The model in eval mode, config.json and metrics.json. ValueError where a file is missing."""
+    """The model in eval mode, config.json and metrics.json.
+
+    ValueError where a file is missing or damaged, or the weights are not those of the config.
+    """
     for file in (WEIGHTS, CONFIG, METRICS):
         if not (folder / file).is_file():
             raise ValueError(f"{folder} is no checkpoint: it has no {file}")
-    info = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    if info["model"] not in MODELS:
-        raise ValueError(f"unknown model {info['model']!r}; known: {', '.join(MODELS)}")
-    config_type, model_type = MODELS[info["model"]]
-    model = model_type(config_type(**info["config"]))
-    model.load_state_dict(load_file(folder / WEIGHTS))
-    return model.eval(), info, json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    info, metrics = _read_json(folder / CONFIG), _read_json(folder / METRICS)
+    name = info.get("model")
+    if name not in MODELS:
+        raise ValueError(f"{folder}: unknown model {name!r}; known: {', '.join(MODELS)}")
+    config_type, model_type = MODELS[name]
+    try:
+        model = model_type(config_type(**info["config"]))
+        model.load_state_dict(load_file(folder / WEIGHTS))
+    except (KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise ValueError(
+            f"{folder}: {WEIGHTS} is damaged or not of the {name} that {CONFIG} describes; "
+            "train it again"
+        ) from error
+    return model.eval(), info, metrics
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is not a JSON object")
+    return content
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
