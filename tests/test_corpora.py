@@ -3,13 +3,11 @@
 import csv
 import json
 import pickle
-import re
 from pathlib import Path
 
 import pytest
 
 from fingerpost.trainer.corpora import CORPORA, read_corpus
-from fingerpost.trainer.corpora.label_pickles import load_plain_pickle
 from fingerpost.trainer.corpora.sample import SPLITS, Sample
 
 
@@ -225,6 +223,16 @@ def test_how2sign(tmp_path):
     assert sample.text == 'He said "hi, there.'  # a quotation mark alone, and no row is lost
     assert sample.media.parts[-3:-1] == ("val_rgb_front_clips", "raw_videos")
     assert sample.start_ms is None  # the clip is the sentence
+    write(path, head, row.rsplit("\t", 1)[0] + '\t"He said ""hi"", there."')
+    assert read("how2sign", tmp_path)[0].text == 'He said "hi", there.'
+    write(path, head, row, row.replace("\t1.5", ""))
+    expect_error("how2sign", tmp_path, "how2sign_realigned_val.csv, line 3", "6 columns")
+
+    (tmp_path / "val_raw_videos").mkdir()  # no clips: the whole videos
+    write(path, head, row)
+    (sample,) = read("how2sign", tmp_path)
+    assert (sample.start_ms, sample.end_ms) == (1500, 2250)
+    assert sample.media == tmp_path / "val_raw_videos" / "-a-8-rgb_front.mp4"
     write(path, head, row, row.replace("2.25", "1.25"))
     expect_error("how2sign", tmp_path, "how2sign_realigned_val.csv, line 3", "no time span")
     write(path, head, row.replace("1.5", "nan"))
@@ -393,46 +401,3 @@ def test_own_folder_bad_rows(tmp_path):
     expect_error("own_folder", tmp_path, "labels.csv, line 2", "end is '', not a number")
     table.write_text("")
     expect_error("own_folder", tmp_path, "labels.csv, line 1", "empty")
-
-
-# --- pickles ---
-
-
-class Malicious:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return Path.touch, (self.path,)  # what a thief would do is worse
-
-
-def test_pickle_cannot_run_code(tmp_path):
-    path, touched = tmp_path / "labels.train", tmp_path / "touched"
-    path.write_bytes(pickle.dumps({"a": Malicious(touched)}))
-    expect_error("csl_daily", tmp_path, "labels.train: refused", "asks for")
-    assert not touched.exists()
-    path.write_bytes(b"cos\nsystem\n(S'touch " + str(touched).encode() + b"'\ntR.")
-    expect_error("csl_daily", tmp_path, "refused", "os.system")
-    assert not touched.exists()
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"not a pickle", pickle.dumps({"a": 1})[:-3], b"\x1f\x8bgarbage", b"\x80\x04]R."],
-)
-def test_broken_pickle_is_one_line(tmp_path, content):
-    path = tmp_path / "labels.train"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=re.escape(str(path))) as caught:
-        load_plain_pickle(path)
-    assert "\n" not in str(caught.value)
-
-
-def test_label_pickle_with_other_content(tmp_path):
-    path = tmp_path / "labels.train"
-    path.write_bytes(pickle.dumps(["a"]))
-    expect_error("csl_daily", tmp_path, "expected a dict of labels, got list")
-    path.write_bytes(pickle.dumps({"a": {"name": "a", "gloss": [1], "text": "x"}}))
-    expect_error("csl_daily", tmp_path, "labels.train, entry 'a'", "no field 'video_path'")
-    write_labels(path, ("a", "x", [1]))
-    expect_error("csl_daily", tmp_path, "entry 'a'", "gloss is [1]")

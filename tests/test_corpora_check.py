@@ -47,6 +47,14 @@ def test_every_problem_is_counted_and_listed(tmp_path):
     ]
 
 
+def test_printed_report_is_short_and_the_lists_are_whole(tmp_path):
+    report = check(sample(f"{i}", str(tmp_path / f"{i}.mp4")) for i in range(25))
+    assert len(report.missing_media) == 25
+    assert str(report).splitlines()[1] == (
+        "missing media: 25: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, and 15 more"
+    )
+
+
 def leaks(*samples: Sample) -> tuple[str, ...]:
     return check(samples, media=False).split_leaks
 

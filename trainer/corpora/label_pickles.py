@@ -6,6 +6,7 @@ A pickle is a program. Here it may build dicts, lists, texts and numbers and not
 import gzip
 import io
 import pickle
+import pickletools
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,23 +16,35 @@ from fingerpost.trainer.corpora.sample import Sample
 from fingerpost.trainer.corpora.tables import Row
 
 MAX_BYTES = 1 << 30  # a gzip file of a few kB can hold far more than a machine has
-BROKEN = (
-    pickle.UnpicklingError,
-    EOFError,
-    ValueError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    TypeError,
-    OverflowError,
+PLAIN = set(
+    "PROTO FRAME STOP MARK POP POP_MARK DUP MEMOIZE PUT BINPUT LONG_BINPUT GET BINGET LONG_BINGET "
+    "NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT "
+    "STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 "
+    "LIST EMPTY_LIST APPEND APPENDS DICT EMPTY_DICT SETITEM SETITEMS "
+    "TUPLE EMPTY_TUPLE TUPLE1 TUPLE2 TUPLE3".split()
 )
+BROKEN = (pickle.UnpicklingError, EOFError, ValueError, KeyError, IndexError, TypeError)
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Without classes and functions, a pickle can neither run nor build anything special."""
+    """The second lock: nothing that has a name can be found."""
 
     def find_class(self, module: str, name: str) -> Any:
         raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+
+
+def _expect_plain(data: bytes) -> None:
+    """ValueError for a pickle with an instruction that builds more than plain things.
+
+    Also for one that reserves memory by a number: there are fewer things in it than it has bytes.
+    """
+    for instruction, argument, _ in pickletools.genops(data):
+        if instruction.name not in PLAIN:
+            wanted = f" {argument}" if isinstance(argument, str) else ""
+            raise ValueError(f"it has the instruction {instruction.name}{wanted}")
+        is_put = instruction.name.endswith("PUT") and isinstance(argument, int)
+        if is_put and argument > len(data):
+            raise ValueError(f"it reserves {argument} places")
 
 
 def load_plain_pickle(path: Path) -> Any:
@@ -48,6 +61,7 @@ def load_plain_pickle(path: Path) -> Any:
     if len(data) > MAX_BYTES:
         raise ValueError(f"{path}: over {MAX_BYTES} bytes, too large for labels")
     try:
+        _expect_plain(data)
         return _PlainUnpickler(io.BytesIO(data)).load()
     except BROKEN as error:
         raise ValueError(

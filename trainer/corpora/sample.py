@@ -45,6 +45,9 @@ class Sample:
     source: str = ""
 
 
+MAX_SHOWN = 10  # ids of a problem, where a report is printed
+
+
 @dataclass(frozen=True)
 class Report:
     """What check() found; each list holds the ids, in the corpus's order.
@@ -68,7 +71,7 @@ class Report:
         return not (self.missing_media or self.empty or self.duplicate_ids or self.split_leaks)
 
     def __str__(self) -> str:
-        """One line for the whole, one for each kind of problem with its count and every id."""
+        """One line for the whole, one for each kind of problem: its count and the first ids."""
         parts = ", ".join(f"{split or 'no split'} {n}" for split, n in self.splits.items())
         problems = {
             "missing media": self.missing_media,
@@ -77,7 +80,10 @@ class Report:
             "in two splits": self.split_leaks,
         }
         lines = [f"{self.n_samples} samples ({parts})"]
-        lines += [f"{what}: {len(ids)}: {', '.join(ids)}" for what, ids in problems.items() if ids]
+        for what, ids in problems.items():
+            more = f", and {len(ids) - MAX_SHOWN} more" if len(ids) > MAX_SHOWN else ""
+            if ids:
+                lines.append(f"{what}: {len(ids)}: {', '.join(ids[:MAX_SHOWN])}{more}")
         return "\n".join(lines)
 
 
