@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fingerpost.edge_runtime.pack_check import CheckRow
 
 INTERRUPTED = 130  # the exit code of a command that Ctrl-C ended
+CAMERA_LOST = 1
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ def run_caption(
     """Captions a source to its end; returns the exit code.
 
     Files are written whole, at the end. Ctrl-C ends a camera as it should be ended, and its files
-    are written; what it interrupts of a video is worth no file, and neither is a video that breaks
-    off (ValueError): its captions were printed as far as it goes.
+    are written, as they are when it is unplugged. What Ctrl-C interrupts of a video is worth no
+    file, and neither is a video that breaks off (ValueError): its captions up to there are out.
     """
     check_destinations(source, outputs.srt, outputs.vtt, outputs.overlay)
     pack = load_pack(pack_name)
@@ -79,9 +80,12 @@ def run_caption(
                 raise
             exit_code = INTERRUPTED
             take(session.finish())
-        if observer.problem:
+        if observer.problem and not observer.live:
             raise ValueError(observer.problem)
     write_subtitles(outputs, lines, pack.manifest)
+    if observer.problem:
+        tell(f"fingerpost: {observer.problem}")
+        exit_code = CAMERA_LOST
     if not any(line.text for line in lines):
         tell("No signs were recognised.")
     return exit_code

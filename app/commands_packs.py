@@ -63,7 +63,7 @@ def show_pack(name: str, as_json: bool) -> None:
         "runs": graphs,
         "eats": f"{manifest.view} keypoints, {manifest.window} frames at {manifest.fps:g} fps",
         "licence": f"code {licences.code}; weights {licences.weights}; data {licences.data}",
-        "measured": ", ".join(f"{name} {value:g}" for name, value in manifest.measured.items()),
+        "measured": "\n".join(f"{k}: {v:.8g}" for k, v in sorted(manifest.measured.items())),
         "size": f"{pack.size_bytes / 1e6:.1f} MB",
         "signs": f"{len(signs(pack))}: {', '.join(signs(pack))}",
     }.items():

@@ -77,6 +77,8 @@ class Video:
                 ms = max(last_ms + step_ms, 0) if count else 0.0
             last_ms, count = ms, count + 1
             yield round(ms), rgb
+        if self._live:
+            self.problem = f"{self.name} stopped giving pictures; is it still plugged in?"
         # Both, because files with an uneven rate announce more pictures than they have.
         few = count < 0.95 * self.info.frames - 2
         if few and last_ms < 0.95 * self.info.duration_ms - 2 * step_ms:

@@ -231,6 +231,24 @@ def test_ctrl_c_is_how_a_camera_ends_and_its_files_are_kept(fakes, tmp_path, mon
     assert "HOW YOU" in (tmp_path / "a.srt").read_text()
 
 
+def test_a_camera_that_is_unplugged_says_so_and_its_files_are_kept(
+    fakes, tmp_path, monkeypatch, video
+):
+    from fingerpost.edge_runtime import video as videos
+
+    def open_camera(number):
+        camera = open_video(video)
+        camera._live = True
+        return camera
+
+    monkeypatch.setattr(videos, "open_camera", open_camera)
+    monkeypatch.setattr("fingerpost.app.session.PICTURES_WAITING", 20)
+    result = caption("0", "--srt", tmp_path / "a.srt")
+    assert result.exit_code == 1
+    assert "stopped giving pictures" in result.stderr
+    assert "HOW YOU" in (tmp_path / "a.srt").read_text()
+
+
 def test_the_demo_without_a_screen_prints_captions_and_ends(fakes, video, monkeypatch):
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
         monkeypatch.delenv(name, raising=False)

@@ -76,10 +76,6 @@ class Sign:
     movement: Movement | None = None
     face: Face = ""
 
-    @property
-    def two_handed(self) -> bool:
-        return self.other is not None
-
 
 def tap(posture: Posture, away: str) -> tuple[Posture, Posture]:
     """From `away` ("in up fwd" centimetres) to the posture: with repeat=2, a double tap."""
