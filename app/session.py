@@ -180,7 +180,8 @@ class VideoObserver:
             channel.cancel()
         for thread in self._threads:
             thread.join(JOIN_S)
-        self._opened.close()
+        if not self._threads[0].is_alive():  # a camera that hangs in a read cannot be released
+            self._opened.close()
 
     # ---- thread "reader" -------------------------------------------------------------------
 
