@@ -55,6 +55,13 @@ def test_printed_report_is_short_and_the_lists_are_whole(tmp_path):
     )
 
 
+def test_names_that_no_file_system_has():
+    assert check([sample("long", "x" * 5000), sample("null", "a\0b")]).missing_media == (
+        "long",
+        "null",
+    )
+
+
 def leaks(*samples: Sample) -> tuple[str, ...]:
     return check(samples, media=False).split_leaks
 

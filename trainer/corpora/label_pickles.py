@@ -23,7 +23,16 @@ PLAIN = set(
     "LIST EMPTY_LIST APPEND APPENDS DICT EMPTY_DICT SETITEM SETITEMS "
     "TUPLE EMPTY_TUPLE TUPLE1 TUPLE2 TUPLE3".split()
 )
-BROKEN = (pickle.UnpicklingError, EOFError, ValueError, KeyError, IndexError, TypeError)
+BROKEN = (  # what an unpickler raises for a pickle that makes no sense
+    pickle.UnpicklingError,
+    EOFError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+)
 
 
 class _PlainUnpickler(pickle.Unpickler):
@@ -42,9 +51,9 @@ def _expect_plain(data: bytes) -> None:
         if instruction.name not in PLAIN:
             wanted = f" {argument}" if isinstance(argument, str) else ""
             raise ValueError(f"it has the instruction {instruction.name}{wanted}")
-        is_put = instruction.name.endswith("PUT") and isinstance(argument, int)
-        if is_put and argument > len(data):
-            raise ValueError(f"it reserves {argument} places")
+        if instruction.name.endswith("PUT"):
+            if isinstance(argument, int) and argument > len(data):
+                raise ValueError(f"it reserves {argument} places")
 
 
 def load_plain_pickle(path: Path) -> Any:

@@ -24,6 +24,8 @@ def read_phoenix_signer03(folder: Path) -> Iterator[Sample]:
             corpus = ET.parse(path).getroot()
         except ET.ParseError as error:
             raise ValueError(f"{path}, line {error.position[0]}: not XML: {error}") from None
+        except (LookupError, ValueError) as error:  # an encoding that nobody knows
+            raise ValueError(f"{path}, line 1: not XML: {error}") from None
         for number, recording in enumerate(corpus.iter("recording"), start=1):
             name, speaker = recording.get("name", ""), recording.find("segment/speaker")
             if not name or speaker is None:

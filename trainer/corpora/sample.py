@@ -1,5 +1,6 @@
 """What every corpus becomes: samples, and what is wrong with them, counted and listed."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +103,7 @@ def check(samples: Iterable[Sample], media: bool = True) -> Report:
         of_id.setdefault(sample.id, []).append(sample)
         of_media.setdefault(sample.media, []).append(sample)
         of_source.setdefault(sample.source or str(sample.media), []).append(sample)
-    absent = {path for path in of_media if media and not path.exists()}
+    absent = {path for path in of_media if media and not os.path.exists(path)}
     leaks = {s.id for group in of_source.values() for s in _leaks(group)}
     leaks |= {i for i, group in of_id.items() if len({s.split for s in group}) > 1}
     return Report(

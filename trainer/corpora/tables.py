@@ -5,9 +5,12 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from fingerpost.trainer.corpora.sample import SPLITS
+
+MAX_MESSAGE = 500  # characters
 
 
 class Row:
@@ -20,7 +23,8 @@ class Row:
         self.fields: Mapping[str, Any] = fields
 
     def error(self, message: str) -> ValueError:
-        return ValueError(f"{self.where}: {message}")
+        """Its message is one line, whatever the file holds."""
+        return ValueError(shorten(f"{self.where}: {message}", MAX_MESSAGE, placeholder=" ..."))
 
     def _get(self, name: str) -> Any:
         if name not in self.fields:
@@ -121,6 +125,8 @@ def read_table(
             missing = [name for name in needs if name not in columns]
             if missing:
                 raise ValueError(f"{path}, line 1: no column {', '.join(missing)}; {columns}")
+        elif any("\n" in value for value in values):
+            raise ValueError(f"{path}, line {line}: a quotation mark is opened and not closed")
         elif len(values) == len(columns):
             yield Row(f"{path}, line {line}", dict(zip(columns, values, strict=True)))
         elif values:  # an empty line is no row
