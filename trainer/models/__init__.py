@@ -3,5 +3,9 @@
 from typing import Any
 
 from fingerpost.trainer.models.pocket import Pocket, PocketConfig
+from fingerpost.trainer.models.uni_sign import UniSign, UniSignConfig
 
-MODELS: dict[str, tuple[Any, Any]] = {"pocket": (PocketConfig, Pocket)}
+MODELS: dict[str, tuple[Any, Any]] = {
+    "pocket": (PocketConfig, Pocket),
+    "uni_sign": (UniSignConfig, UniSign),
+}

@@ -1,0 +1,292 @@
+"""Uni-Sign: keypoints in, sentences out, by a language model that reads poses like words.
+
+"Uni-Sign: Toward Unified Sign Language Understanding at Scale" (ICLR 2025), pose-only: Sec. 3.2 and
+Appendix A.1 (Table 11). Recognising a sign, a row of glosses or a sentence is one task with one
+objective, Eq. 1 and 2: the next token of the text.
+
+What the authors' code does, and the paper does not say (or says otherwise):
+- both hands share their weights, and so do their batch normalisations' running averages;
+- before the temporal encoder, hands and face are told where they are: the body's feature at that
+  hand's wrist, or at the nose, is added to all their keypoints, and sends no gradient back;
+- frames that only fill up a batch repeat the clip's last frame, and are masked in the language
+  model alone;
+- the loss is smoothed by 0.2.
+
+The RGB branch (Sec. 3.3) is not here. It belongs between ``PartEncoder.spatial`` and the sum with
+the body's feature in ``PoseEncoder.forward``: a hand's (K, B, T, C) goes in and comes out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fingerpost.edge_runtime.keypoints import GROUPS, HAND_POINTS, SIGN69
+from fingerpost.trainer.models.graph import GraphBlock, distance_partition, pointwise
+
+PROMPT = "Translate sign language video to {language}: "
+IGNORED = -100  # a label that is no token
+N_INPUT = 3  # x, y, confidence
+EMBED_WIDTH = 64
+SPATIAL_WIDTHS = (64, 128, 256)  # Table 11
+TEMPORAL_WIDTHS = (256, 256, 256)
+TEMPORAL_KERNEL = 5  # frames
+LANGUAGE_MODELS = ("t5", "mt5")
+
+PART_OF = {"body": "body", "left_hand": "hand", "right_hand": "hand", "face": "face"}
+PLACE_OF = {  # the keypoint of the body that says where a group is
+    "left_hand": SIGN69.index("left_wrist"),
+    "right_hand": SIGN69.index("right_wrist"),
+    "face": SIGN69.index("nose"),
+}
+
+
+@dataclass(frozen=True)
+class UniSignConfig:
+    """What is needed to build the network, without a network connection.
+
+    language_model : the fields of the ``transformers`` configuration of a T5 or mT5, with
+        ``model_type``
+    tied : whether the language model reads and writes tokens by the same matrix
+    label_smoothing : share of the loss that asks for all tokens alike
+    """
+
+    language_model: dict[str, Any]
+    tied: bool = True
+    label_smoothing: float = 0.2
+
+
+class Prompt(NamedTuple):
+    """What the language model is asked, for each clip. ids, mask : shape (B, P)."""
+
+    ids: Tensor
+    mask: Tensor
+
+
+class UniSign(nn.Module):
+    """(B, T, 69, 3) keypoints of ``preprocess_uni_sign`` and a prompt, to the loss or to text."""
+
+    def __init__(self, config: UniSignConfig, language_model: nn.Module | None = None) -> None:
+        super().__init__()
+        self.config = config
+        reader: Any = language_model or _language_model(config)
+        self.language_model: Any = reader
+        self.poses = PoseEncoder(reader.config.d_model)
+        self.register_state_dict_post_hook(_drop_shared)
+        self.register_load_state_dict_pre_hook(_add_shared)
+
+    @classmethod
+    def with_language_model(cls, name_or_path: str, **fields: Any) -> "UniSign":
+        """With a pretrained T5 or mT5, by its name at Hugging Face or the folder it is in.
+
+        fields : of ``UniSignConfig``
+        """
+        from transformers import AutoConfig, AutoModelForSeq2SeqLM
+
+        try:
+            config = AutoConfig.from_pretrained(name_or_path)
+            _check_kind(config.model_type)
+            model = AutoModelForSeq2SeqLM.from_pretrained(name_or_path)
+        except OSError as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"no language model {name_or_path!r}: give a folder with config.json and weights, "
+                f"or a name at huggingface.co such as google/mt5-base ({reason})"
+            ) from error
+        return cls(UniSignConfig(language_model=config.to_diff_dict(), **fields), model)
+
+    def forward(
+        self, keypoints: Tensor, frame_mask: Tensor, prompt: Prompt, labels: Tensor
+    ) -> Tensor:
+        """The loss, Eq. 1: the mean over all tokens.
+
+        keypoints : shape (B, T, 69, 3)
+        frame_mask : shape (B, T), 1 for a frame of the clip, 0 for filling
+        labels : shape (B, L), token ids; ``IGNORED`` where there is none
+        """
+        embeds, mask = self.embed(keypoints, frame_mask, prompt)
+        logits = self.language_model(
+            inputs_embeds=embeds,
+            attention_mask=mask,
+            decoder_input_ids=self.language_model.prepare_decoder_input_ids_from_labels(labels),
+            use_cache=False,
+        ).logits  # (B, L, V)
+        return F.cross_entropy(
+            logits.flatten(0, 1),
+            labels.flatten(),
+            ignore_index=IGNORED,
+            label_smoothing=self.config.label_smoothing,
+        )
+
+    @torch.no_grad()
+    def generate(
+        self,
+        keypoints: Tensor,
+        frame_mask: Tensor,
+        prompt: Prompt,
+        n_beams: int = 4,
+        max_tokens: int = 100,
+    ) -> Tensor:
+        """Shape (B, at most max_tokens + 1): token ids of the likeliest text by beam search."""
+        embeds, mask = self.embed(keypoints, frame_mask, prompt)
+        return self.language_model.generate(
+            inputs_embeds=embeds, attention_mask=mask, num_beams=n_beams, max_new_tokens=max_tokens
+        )
+
+    def embed(self, keypoints: Tensor, frame_mask: Tensor, prompt: Prompt) -> tuple[Tensor, Tensor]:
+        """What the language model reads: the prompt, then the frames. (B, P + T, D), (B, P + T)."""
+        words = self.language_model.get_input_embeddings()(prompt.ids)
+        embeds = torch.cat([words, self.poses(keypoints)], dim=1)
+        return embeds, torch.cat([prompt.mask, frame_mask], dim=1)
+
+
+class PoseEncoder(nn.Module):
+    """Keypoints (B, T, 69, 3) to features of the language model's width (B, T, D)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.parts = nn.ModuleDict(
+            {
+                "body": PartEncoder(_size("body"), _body_edges()),
+                "hand": PartEncoder(_size("left_hand"), _hand_edges()),
+                "face": PartEncoder(_size("face"), _face_edges()),
+            }
+        )
+        n_features = len(GROUPS) * TEMPORAL_WIDTHS[-1]  # 1024
+        self.part_vector = nn.Parameter(torch.zeros(n_features))
+        self.projection = nn.Linear(n_features, width)
+        nn.init.trunc_normal_(self.projection.weight, std=0.02)
+        nn.init.zeros_(self.projection.bias)
+
+    def forward(self, keypoints: Tensor) -> Tensor:
+        if keypoints.dim() != 4 or keypoints.shape[2:] != (len(SIGN69), N_INPUT):
+            raise ValueError(
+                f"expected keypoints (B, T, {len(SIGN69)}, {N_INPUT}) of preprocess_uni_sign, "
+                f"got {tuple(keypoints.shape)}"
+            )
+        keypoints = keypoints.permute(2, 0, 1, 3).contiguous()  # (K, B, T, C) from here on
+        features = []
+        for group in GROUPS:
+            part: Any = self.parts[PART_OF[group]]
+            shape = part.spatial(part.embed(keypoints[SIGN69.groups[group]]))
+            if group == "body":
+                body = shape
+            else:
+                shape = shape + body[PLACE_OF[group]].detach()
+            features.append(part.temporal(shape).mean(dim=0))  # (B, T, C)
+        return self.projection(torch.cat(features, dim=-1) + self.part_vector)
+
+
+class PartEncoder(nn.Module):
+    """One group of keypoints: a linear layer, three graph convolutions, three over time too."""
+
+    def __init__(self, n_points: int, edges: list[tuple[int, int]]) -> None:
+        super().__init__()
+        adjacency = distance_partition(n_points, edges)
+        self.embedding = nn.Linear(N_INPUT, EMBED_WIDTH)
+        nn.init.trunc_normal_(self.embedding.weight, std=0.02)
+        nn.init.zeros_(self.embedding.bias)
+        self.spatial = _blocks(adjacency, (EMBED_WIDTH, *SPATIAL_WIDTHS), kernel=1)
+        self.temporal = _blocks(
+            adjacency, (SPATIAL_WIDTHS[-1], *TEMPORAL_WIDTHS), kernel=TEMPORAL_KERNEL
+        )
+
+    def embed(self, keypoints: Tensor) -> Tensor:
+        return pointwise(keypoints, self.embedding.weight) + self.embedding.bias
+
+
+def tokenize_prompts(tokenizer: Any, languages: Sequence[str]) -> Prompt:
+    """One prompt for each clip. languages : "English", "Chinese"; tokenizer : of transformers."""
+    texts = [PROMPT.format(language=language) for language in languages]
+    tokens = tokenizer(texts, padding="longest", truncation=True, return_tensors="pt")
+    return Prompt(tokens["input_ids"], tokens["attention_mask"])
+
+
+def pad_clips(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Clips of (T_i, 69, 3) as one batch (B, T, 69, 3), and which frames are true (B, T).
+
+    A shorter clip holds its last frame, as in the authors' training.
+    """
+    if not clips or any(len(clip) == 0 for clip in clips):
+        raise ValueError("a batch needs clips, and each clip at least one frame")
+    longest = max(len(clip) for clip in clips)
+    filled = [torch.cat([c, c[-1:].expand(longest - len(c), -1, -1)]) for c in clips]
+    lengths = torch.tensor([len(clip) for clip in clips])
+    return torch.stack(filled), (torch.arange(longest) < lengths[:, None]).long()
+
+
+def _blocks(adjacency: Tensor, widths: Sequence[int], kernel: int) -> nn.Sequential:
+    pairs = zip(widths[:-1], widths[1:], strict=True)
+    return nn.Sequential(*(GraphBlock(adjacency, n_in, n_out, kernel) for n_in, n_out in pairs))
+
+
+def _body_edges() -> list[tuple[int, int]]:
+    sides = ("left", "right")
+    names = [("nose", f"{side}_{point}") for point in ("ear", "shoulder") for side in sides]
+    names += [(f"{side}_shoulder", f"{side}_elbow") for side in sides]
+    names += [(f"{side}_elbow", f"{side}_wrist") for side in sides]
+    return [(SIGN69.index(a), SIGN69.index(b)) for a, b in names]
+
+
+def _hand_edges() -> list[tuple[int, int]]:
+    """Five fingers, each a chain that starts at the wrist."""
+    starts = range(1, len(HAND_POINTS), 4)
+    return [(0 if j == start else j - 1, j) for start in starts for j in range(start, start + 4)]
+
+
+def _face_edges() -> list[tuple[int, int]]:
+    """Jaw: a chain of 9. Inner lips: a ring of 8. The tip of the nose, last, is next to all."""
+    n_jaw, n_lips = 9, 8
+    nose = n_jaw + n_lips
+    chain = [(i, i + 1) for i in range(n_jaw - 1)]
+    ring = [(n_jaw + i, n_jaw + (i + 1) % n_lips) for i in range(n_lips)]
+    return chain + ring + [(nose, i) for i in range(nose)]
+
+
+def _size(group: str) -> int:
+    points = SIGN69.groups[group]
+    return points.stop - points.start
+
+
+def _check_kind(model_type: str | None) -> None:
+    if model_type not in LANGUAGE_MODELS:
+        raise ValueError(
+            f"a language model of type {model_type!r} cannot read poses; "
+            f"give one of type {' or '.join(LANGUAGE_MODELS)}"
+        )
+
+
+def _language_model(config: UniSignConfig) -> nn.Module:
+    """With random weights. transformers ties every T5's matrices; this unties where asked to."""
+    from transformers import AutoConfig, AutoModelForSeq2SeqLM
+
+    fields = dict(config.language_model)
+    _check_kind(fields.get("model_type"))
+    model = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(**fields))
+    if not config.tied:
+        model.config.tie_word_embeddings = False
+        model.lm_head.weight = nn.Parameter(model.lm_head.weight.detach().clone())
+    return model
+
+
+def _shared_names(module: nn.Module) -> dict[str, str]:
+    """The names of parameters that are another one again, to the name of the first."""
+    first: dict[int, str] = {}
+    names = module.named_parameters(remove_duplicate=False)
+    pairs = [(name, first.setdefault(id(parameter), name)) for name, parameter in names]
+    return {name: original for name, original in pairs if name != original}
+
+
+def _drop_shared(module: nn.Module, state: dict[str, Any], prefix: str, _: Any) -> None:
+    """Checkpoints hold each matrix once: safetensors refuses those that share memory."""
+    for name in _shared_names(module):
+        state.pop(prefix + name, None)
+
+
+def _add_shared(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    for name, original in _shared_names(module).items():
+        if prefix + original in state:
+            state.setdefault(prefix + name, state[prefix + original])
