@@ -284,7 +284,10 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=3000, help="of the rendered signer")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    research = read_research_data(given.research_data) if given.research_data else None
+    try:
+        research = read_research_data(given.research_data) if given.research_data else None
+    except (ValueError, FileNotFoundError) as error:
+        parser.error(str(error))
     for name, figures in run(given.out, research, given.seed, given.sentences).items():
         print(name, {k: round(v, 4) for k, v in figures.items()})
 

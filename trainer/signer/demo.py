@@ -22,9 +22,9 @@ from fingerpost.trainer.signer.video import write_video
 FPS = 25
 PAUSE_MS = 800  # between a performance's end and the next one's start: hands are down longer
 SENTENCES = (
-    ("Hello, my mother is happy.", ("hello", "my", "mother", "happy")),
-    ("I want more to drink.", ("i", "want", "more", "drink")),
-    ("My family has finished eating.", ("my", "family", "eat", "finish")),
+    ("Hello, friend, how are you?", ("hello", "friend", "how")),
+    ("Do you want more to drink?", ("want", "more", "drink")),
+    ("My family is happy.", ("my", "family", "happy")),
     ("Please wait. Thank you.", ("wait", "please", "thank you")),
 )
 IDLE = ("scratch_nose", "adjust_glasses")
