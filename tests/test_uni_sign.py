@@ -125,6 +125,23 @@ def test_it_equals_the_plain_formulation_in_loss_gradients_and_running_averages(
         assert torch.allclose(average.float(), after.get_buffer(name).float(), atol=1e-5), name
 
 
+def test_half_precision_goes_the_other_way_and_arrives_nearby(plain, batch):
+    model = uni_sign_from(plain.state_dict())
+    features = model.poses(batch[0])
+    with torch.autocast("cpu", torch.bfloat16):
+        halves = model.poses(batch[0])
+    halves.sum().backward()
+    assert (halves - features).abs().max() < 0.05 * features.abs().max()
+    assert model.poses.parts["hand"].spatial[0].graph.adjacency.grad.abs().sum() > 0
+
+
+def test_the_pose_encoder_exports(plain, batch):
+    model = uni_sign_from(plain.state_dict()).poses
+    with torch.no_grad():
+        program = torch.export.export(model, (batch[0],))
+        assert torch.allclose(program.module()(batch[0]), model(batch[0]), atol=1e-5)
+
+
 def _renamed(plain, gradients):
     """The plain model's gradients by our names: imported like the weights that they belong to."""
     state = {k: torch.zeros_like(v) for k, v in plain.state_dict().items()}
