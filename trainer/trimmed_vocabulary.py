@@ -238,8 +238,7 @@ def _cut_tokenizer(tokenizer: Any, old_ids: Sequence[int]) -> Any:
         model["merges"] = [merge for merge in model["merges"] if _possible(merge, model["vocab"])]
     for token in parts["added_tokens"]:
         token["id"] = new_ids[token["id"]]
-    if parts["post_processor"]:
-        _renumber_post_processor(parts["post_processor"], new_ids)
+    _renumber_post_processor(parts["post_processor"] or {}, new_ids)
     # Not the tokenizer's own class: T5's builds itself anew with <unk> as 2, wherever it was.
     return PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer.from_str(json.dumps(parts)),
@@ -284,9 +283,7 @@ def trim(
     """Trims by name, writes tokenizer and model into a folder, and says what it saved."""
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-    if any(
-        name and output.resolve() == Path(name).resolve() for name in (tokenizer_name, model_name)
-    ):
+    if output.resolve() in [Path(name).resolve() for name in (tokenizer_name, model_name) if name]:
         raise ValueError(f"{output} holds what is to be cut: give another folder to write to")
     tokenizer = _pretrained(AutoTokenizer, "tokenizer", tokenizer_name)
     trimmed = trim_vocabulary(tokenizer, texts, keep)
@@ -320,9 +317,7 @@ def _pretrained(kind: Any, what: str, name: str) -> Any:
 
 
 def _parameter_bytes(model: nn.Module | None) -> int | None:
-    if model is None:
-        return None
-    return sum(p.numel() * p.element_size() for p in model.parameters())
+    return None if model is None else sum(p.numel() * p.element_size() for p in model.parameters())
 
 
 def _read_lines(path: Path) -> list[str]:
