@@ -6,6 +6,8 @@ picture, matched by least distance in 3-D; the match is one-to-one and its own i
 
 N_MESH_POINTS = 468
 
+# fmt: off  (tables)
+
 # mesh point -> the mesh point on the other half of the face (28 lie on the middle line)
 MESH_MIRROR = (
     0,
