@@ -4,8 +4,8 @@
     python -m fingerpost.distill.make_pack -o my-pack.fpk --no-research-data
 
 With research data (WLASL: academic and computational use only), the pack reads 100 frequent ASL
-signs as real people sign them. Without, it knows the rendered signer alone: free for any use, and
-much weaker on real people.
+signs as real people sign them. Without, it knows the rendered signer alone: free for any use, but
+it has never seen a real person sign.
 """
 
 import argparse
