@@ -1,6 +1,8 @@
 """The golden clip, from pixels to captions: what `make demo` shows is what was signed."""
 
 import json
+import subprocess
+import sys
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -88,3 +90,17 @@ def test_a_raised_right_hand_is_the_right_hand(mirrored):
                     raised = frame.confidence[RIGHT.start] > 0
                     sides.append(raised and frame.xyz[RIGHT.start, 0] < nose)
     assert len(sides) >= 4 and np.mean(sides) >= 0.9
+
+
+def test_captioning_a_video_never_imports_torch():
+    code = (
+        "import sys\n"
+        "from fingerpost.app.cli import main\n"
+        f"sys.argv = ['fingerpost', 'caption', {str(DEMO / 'demo.mp4')!r}, '--seconds', '1.5']\n"
+        "try:\n    main()\n"
+        "finally:\n    print('LOADED', *{m.split('.')[0] for m in sys.modules})\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    loaded = set(run.stdout.split("LOADED", 1)[1].split())
+    assert {"mediapipe", "cv2"} <= loaded, run.stderr
+    assert not {"torch", "transformers", "kivy", "matplotlib", "scipy"} & loaded
