@@ -70,7 +70,10 @@ def main(
     if sheet and only_sheet:
         write_sheet(out / "demo.mp4", demo_performance()[1], sheet)
         return
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot write to {out}: {error.strerror}") from error
     performance, truth = demo_performance()
     total = performance.duration_ms * FPS // 1000
     frames = render_motion(performance.motion, FPS, height, grain=0.25)
