@@ -60,10 +60,15 @@ class UniSignConfig:
 
 
 class Prompt(NamedTuple):
-    """What the language model is asked, for each clip. ids, mask : shape (B, P)."""
+    """What the language model is asked: R rows, as a rule one for each clip.
+
+    ids, mask : shape (R, P)
+    clip : shape (R,), the clip that a row asks about; None where row i asks about clip i
+    """
 
     ids: Tensor
     mask: Tensor
+    clip: Tensor | None = None
 
 
 class UniSign(nn.Module):
@@ -105,7 +110,7 @@ class UniSign(nn.Module):
 
         keypoints : shape (B, T, 69, 3)
         frame_mask : shape (B, T), 1 for a frame of the clip, 0 for filling
-        labels : shape (B, L), token ids; ``IGNORED`` where there is none
+        labels : shape (R, L), token ids of each row's answer; ``IGNORED`` where there is none
         """
         embeds, mask = self.embed(keypoints, frame_mask, prompt)
         logits = self.language_model(
@@ -137,10 +142,12 @@ class UniSign(nn.Module):
         )
 
     def embed(self, keypoints: Tensor, frame_mask: Tensor, prompt: Prompt) -> tuple[Tensor, Tensor]:
-        """What the language model reads: the prompt, then the frames. (B, P + T, D), (B, P + T)."""
+        """What the language model reads: the prompt, then the frames. (R, P + T, D), (R, P + T)."""
         words = self.language_model.get_input_embeddings()(prompt.ids)
-        embeds = torch.cat([words, self.poses(keypoints)], dim=1)
-        return embeds, torch.cat([prompt.mask, frame_mask], dim=1)
+        poses = self.poses(keypoints)
+        if prompt.clip is not None:  # several questions about one clip: its pose is read once
+            poses, frame_mask = poses[prompt.clip], frame_mask[prompt.clip]
+        return torch.cat([words, poses], dim=1), torch.cat([prompt.mask, frame_mask], dim=1)
 
 
 class PoseEncoder(nn.Module):
