@@ -20,6 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fingerpost.trainer.models.batch_norm import normalised
+
 N_SUBSETS = 2  # of the distance partition: the keypoint itself, and its neighbours
 
 
@@ -108,11 +110,6 @@ class GraphBlock(nn.Module):
             x = pointwise(x, self.residual.weight) + self.residual.bias
             x = normalised(self.residual_norm, x)
         return (y + x).relu_()
-
-
-def normalised(norm: nn.BatchNorm1d, x: Tensor) -> Tensor:
-    """Batch normalisation of (K, B, T, C) over all but the channels."""
-    return norm(x.reshape(-1, x.shape[-1])).view(x.shape)
 
 
 class _GraphConvolution(torch.autograd.Function):
