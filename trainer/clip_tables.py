@@ -1,0 +1,213 @@
+"""Clips as rows of an Arrow table: what is in a row, how a clip becomes one and comes back.
+
+A row holds the labels of a clip and two flat lists. ``coordinates`` is float16, (T, K, 2) as x, y,
+or (T, K, 3) as x, y, z where the extractor gave any z: half a pixel of a picture 1,000 wide.
+``confidence`` is a byte, (T, K), in steps of 1/255: two bytes would be a third of all the bytes of
+a clip, for digits that no extractor means. What was seen never becomes 0, "not seen".
+
+Every row names its schema and its extractor, so that a row on its own (of a stream, or from a hub)
+is a whole clip.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from fingerpost.edge_runtime.keypoints import PoseSequence, schema
+
+FLOAT16_MAX = float(np.finfo(np.float16).max)  # 65504
+CONFIDENCE_STEPS = 255
+LABELS = ("id", "signer", "split", "glosses", "text", "language", "text_language")
+ROW = pa.schema(
+    {
+        "id": pa.string(),
+        "signer": pa.string(),
+        "split": pa.string(),
+        "glosses": pa.list_(pa.string()),
+        "text": pa.string(),
+        "language": pa.string(),
+        "text_language": pa.string(),
+        "schema": pa.string(),
+        "extractor": pa.string(),
+        "start_ms": pa.int64(),
+        "fps": pa.float64(),
+        "aspect": pa.float64(),
+        "n_frames": pa.int64(),
+        "coordinates": pa.list_(pa.float16()),
+        "confidence": pa.list_(pa.uint8()),
+    }
+)
+KEYPOINTS = ("coordinates", "confidence")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A sample with its keypoints: what training eats.
+
+    id : unique within its shards
+    signer : "" where nobody said
+    split : train, val or test; "" where there are no parts
+    glosses : the signs in order; () where there are none
+    text : the sentence; "" where there is none
+    language : ISO 639-3 code of the sign language (ase, csl, gsg, ...)
+    text_language : code of the text's language (en, zh, de, ...)
+    sequence : the keypoints
+    """
+
+    id: str
+    signer: str
+    split: str
+    glosses: tuple[str, ...]
+    text: str
+    language: str
+    text_language: str
+    sequence: PoseSequence
+
+
+@dataclass(frozen=True)
+class Row:
+    """A clip as it is stored. coordinates : (T * K * C,) float16; confidence : (T * K,) uint8."""
+
+    fields: dict[str, Any]
+    coordinates: np.ndarray
+    confidence: np.ndarray
+
+    @property
+    def n_bytes(self) -> int:
+        """Of the keypoints; the labels hardly weigh."""
+        return self.coordinates.nbytes + self.confidence.nbytes
+
+    def digest(self) -> int:
+        """SHA-256 of all that the row says, as a number."""
+        hashed = hashlib.sha256(json.dumps(self.fields, sort_keys=True).encode())
+        hashed.update(self.coordinates.tobytes())
+        hashed.update(self.confidence.tobytes())
+        return int.from_bytes(hashed.digest(), "big")
+
+
+def row_of(clip: Clip) -> Row:
+    """A clip as a row. ValueError names the clip that has no frames, or numbers that cannot be."""
+    sequence = clip.sequence
+    xyz, confidence = sequence.xyz, sequence.confidence
+    if len(sequence) == 0:
+        raise ValueError(f"clip {clip.id!r} has no frames; leave it out")
+    if not (np.isfinite(xyz).all() and np.isfinite(confidence).all()):
+        raise ValueError(f"clip {clip.id!r} has keypoints that are NaN or infinite; 0 is unseen")
+    if confidence.min() < 0 or confidence.max() > 1:
+        raise ValueError(f"clip {clip.id!r} has confidences outside 0 to 1; scale them first")
+    if not (0 < sequence.fps < 1000 and sequence.aspect > 0):
+        raise ValueError(f"clip {clip.id!r}: fps {sequence.fps}, aspect {sequence.aspect} can't be")
+    if not xyz[..., 2].any():
+        xyz = xyz[..., :2]
+    steps = np.rint(confidence * CONFIDENCE_STEPS)
+    return Row(
+        {
+            **{name: getattr(clip, name) for name in LABELS if name != "glosses"},
+            "glosses": list(clip.glosses),
+            "schema": sequence.schema.name,
+            "extractor": sequence.extractor,
+            "start_ms": int(sequence.start_ms),
+            "fps": float(sequence.fps),
+            "aspect": float(sequence.aspect),
+            "n_frames": len(sequence),
+        },
+        np.clip(xyz, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16).reshape(-1),
+        np.where(confidence > 0, np.maximum(steps, 1), 0).astype(np.uint8).reshape(-1),
+    )
+
+
+def table_of(rows: Sequence[Row]) -> pa.RecordBatch:
+    """Rows as one Arrow record batch with the columns of ``ROW``."""
+    columns = {
+        name: pa.array([row.fields[name] for row in rows], ROW.field(name).type)
+        for name in ROW.names
+        if name not in KEYPOINTS
+    }
+    for name in KEYPOINTS:
+        parts = [getattr(row, name) for row in rows]
+        offsets = np.cumsum([0, *map(len, parts)])
+        if offsets[-1] > np.iinfo(np.int32).max:
+            raise ValueError(f"a clip before {rows[-1].fields['id']!r} has too many frames; cut it")
+        values = pa.array(np.concatenate(parts))
+        columns[name] = pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values)
+    return pa.RecordBatch.from_arrays([columns[name] for name in ROW.names], schema=ROW)
+
+
+class ClipTable:
+    """Random access to the clips of one record batch; keypoints are read only when asked for.
+
+    ValueError where the columns are not those of ``ROW``, or do not fit each other.
+    """
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        wanted = {field.name: field.type for field in ROW}
+        found = {field.name: field.type for field in batch.schema}
+        wrong = sorted(name for name, kind in wanted.items() if found.get(name) != kind)
+        if wrong:
+            raise ValueError(f"it has no column {', '.join(wrong)} as clips have it")
+        batch.validate()
+        self.batch = batch
+        self.n_frames = batch.column("n_frames").to_numpy()  # (rows,)
+        self._lists = {name: _flat(batch.column(name)) for name in KEYPOINTS}
+        points = np.array([len(schema(name)) for name in self.column("schema")], np.int64)
+        numbers = {name: np.diff(offsets) for name, (offsets, _) in self._lists.items()}
+        per_point, rest = np.divmod(numbers["coordinates"], np.maximum(numbers["confidence"], 1))
+        fits = (numbers["confidence"] == self.n_frames * points) & (self.n_frames > 0)
+        if not (fits & (rest == 0) & np.isin(per_point, (2, 3))).all():
+            raise ValueError("its keypoints do not fit its frames")
+
+    def __len__(self) -> int:
+        return self.batch.num_rows
+
+    def column(self, name: str) -> list[Any]:
+        """One value a row, of any column but the keypoints."""
+        return self.batch.column(name).to_pylist()
+
+    def clip(self, i: int) -> Clip:
+        """Clip i, float32, in arrays of its own."""
+        fields = {name: column[i].as_py() for name, column in self._columns.items()}
+        named = schema(fields["schema"])
+        t, k = fields["n_frames"], len(named)
+        stored = self._stored("coordinates", i).reshape(t, k, -1)
+        if stored.shape[-1] == 3:
+            xyz = stored.astype(np.float32)
+        else:
+            xyz = np.zeros((t, k, 3), np.float32)
+            xyz[..., :2] = stored
+        confidence = self._stored("confidence", i).reshape(t, k) / np.float32(CONFIDENCE_STEPS)
+        sequence = PoseSequence(
+            xyz,
+            confidence,
+            fields["fps"],
+            named,
+            fields["start_ms"],
+            fields["aspect"],
+            fields["extractor"],
+        )
+        labels = {name: fields[name] for name in LABELS}
+        return Clip(**{**labels, "glosses": tuple(fields["glosses"]), "sequence": sequence})
+
+    def row(self, i: int) -> Row:
+        """Row i as it is stored."""
+        fields = {name: column[i].as_py() for name, column in self._columns.items()}
+        return Row(fields, self._stored("coordinates", i), self._stored("confidence", i))
+
+    @cached_property
+    def _columns(self) -> dict[str, pa.Array]:
+        return {name: self.batch.column(name) for name in ROW.names if name not in KEYPOINTS}
+
+    def _stored(self, name: str, i: int) -> np.ndarray:
+        """A view into the file: nothing is copied."""
+        offsets, values = self._lists[name]
+        return values[offsets[i] : offsets[i + 1]]
+
+
+def _flat(column: pa.ListArray) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets (rows + 1,) and all values of a column of lists, both without copying."""
+    return column.offsets.to_numpy(), column.values.to_numpy()
