@@ -1,10 +1,12 @@
 """What a stranger's camera does to a sign, done to training data.
 
 All functions take and give batches of preprocessed keypoints, (B, T, K, 4) as ``preprocess`` makes
-them (x, y, z in shoulder widths, confidence), and draw from the generator that is passed in.
+them (x, y, z in shoulder widths, confidence). They draw from one generator for the whole batch, or from
+one for each clip: then what becomes of a clip does not depend on the others in its batch.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,9 +42,15 @@ DROP_RUN = 10  # frames
 
 
 def augment(
-    clips: Tensor, window: int, generator: torch.Generator, settings: AugmentSettings
+    clips: Tensor,
+    window: int,
+    generator: torch.Generator | Sequence[int],
+    settings: AugmentSettings,
 ) -> Tensor:
-    """(B, S, K, 4) clips at a higher rate to (B, window, K, 4), each changed in its own way."""
+    """(B, S, K, 4) clips at a higher rate to (B, window, K, 4), each changed in its own way.
+
+    generator : for the batch, or a seed for each clip
+    """
     draw = _Draw(len(clips), generator)
     keypoints = sample_times(clips, _warped_times(clips.shape[1], window, draw, settings))
     keypoints = _mirror_some(keypoints, draw, settings.mirror)
@@ -76,20 +84,27 @@ def sample_times(clips: Tensor, at: Tensor) -> Tensor:
 class _Draw:
     """Uniform and yes/no draws, one for each clip of a batch."""
 
-    def __init__(self, batch: int, generator: torch.Generator) -> None:
+    def __init__(self, batch: int, generator: torch.Generator | Sequence[int]) -> None:
         self.batch, self.generator = batch, generator
+        if not isinstance(generator, torch.Generator):
+            self.of_clip = [torch.Generator().manual_seed(seed) for seed in generator]
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
-        return torch.rand(self.batch, *shape, generator=self.generator) * (high - low) + low
+        return self._draw(torch.rand, shape) * (high - low) + low
 
     def around(self, half_width: float, *shape: int) -> Tensor:
         return self.uniform(-half_width, half_width, *shape)
 
     def chance(self, probability: float, *shape: int) -> Tensor:
-        return torch.rand(self.batch, *shape, generator=self.generator) < probability
+        return self._draw(torch.rand, shape) < probability
 
     def normal(self, *shape: int) -> Tensor:
-        return torch.randn(self.batch, *shape, generator=self.generator)
+        return self._draw(torch.randn, shape)
+
+    def _draw(self, kind: Callable[..., Tensor], shape: tuple[int, ...]) -> Tensor:
+        if isinstance(self.generator, torch.Generator):
+            return kind(self.batch, *shape, generator=self.generator)
+        return torch.stack([kind(shape, generator=generator) for generator in self.of_clip])
 
 
 def _warped_times(length: int, window: int, draw: _Draw, settings: AugmentSettings) -> Tensor:

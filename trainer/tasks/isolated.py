@@ -1,0 +1,129 @@
+"""Isolated signs: one clip, one gloss of a fixed vocabulary."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION, preprocess
+from fingerpost.trainer.augment import AugmentSettings, augment, evenly
+from fingerpost.trainer.metrics import Prediction
+from fingerpost.trainer.models.pocket import Pocket, PocketConfig
+from fingerpost.trainer.recipe import convert
+from fingerpost.trainer.recogniser_data import CLIP_FRAMES
+from fingerpost.trainer.shards import Clip
+from fingerpost.trainer.tasks import Batch
+
+N_RANKED = 5  # answers kept of each clip
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """window : frames that a network sees of each clip
+    label_smoothing : share of the loss that asks for all glosses alike
+    augment : changes to ``AugmentSettings``
+    """
+
+    window: int = 48
+    label_smoothing: float = 0.1
+    augment: dict[str, float] = {}
+
+
+@dataclass(frozen=True)
+class PreparedSign:
+    """keypoints : (CLIP_FRAMES, 69, 4) float16; label : in the vocabulary, -1 = not in it."""
+
+    id: str
+    signer: str
+    gloss: str
+    keypoints: Tensor
+    label: int
+
+
+class Isolated:
+    """For networks from (B, T, 69, 4) keypoints of ``preprocess`` to (B, V) logits."""
+
+    best = "isolated.top1"
+
+    def __init__(self, vocabulary: Sequence[str], settings: Settings) -> None:
+        self.vocabulary = tuple(vocabulary)
+        self.settings = settings
+        self._number = {gloss: i for i, gloss in enumerate(self.vocabulary)}
+        try:
+            self._augment = AugmentSettings(**settings.augment)
+        except TypeError as error:
+            known = ", ".join(AugmentSettings.__dataclass_fields__)
+            raise ValueError(f"settings.augment: {error}; known: {known}") from error
+
+    @classmethod
+    def from_data(cls, settings: dict[str, Any], clips: Any, seed: int) -> "Isolated":
+        glosses = clips.column("glosses")
+        many = next((i for i, row in enumerate(glosses) if len(row) != 1), None)
+        if many is not None:
+            raise ValueError(
+                f"clip {clips.column('id')[many]!r} has {len(glosses[many])} glosses; the task "
+                "isolated needs one in each: use the task translation"
+            )
+        return cls(sorted({row[0] for row in glosses}), convert(settings, Settings, "settings"))
+
+    @classmethod
+    def from_checkpoint(cls, folder: Path, info: dict[str, Any]) -> "Isolated":
+        return cls(info["vocabulary"], convert(info["settings"], Settings, "settings"))
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        return {
+            "vocabulary": list(self.vocabulary),
+            "settings": msgspec.to_builtins(self.settings),
+            "view": "sign69",
+            "preprocess_version": PREPROCESS_VERSION,
+        }
+
+    def new_model(self, fields: dict[str, Any]) -> Pocket:
+        return Pocket(self._config(fields))
+
+    def prepare(self, clip: Clip) -> PreparedSign:
+        if len(clip.glosses) != 1:
+            raise ValueError(f"clip {clip.id!r} has {len(clip.glosses)} glosses, expected one")
+        keypoints = preprocess(clip.sequence, CLIP_FRAMES)[0].astype(np.float16)
+        gloss = clip.glosses[0]
+        label = self._number.get(gloss, -1)
+        return PreparedSign(clip.id, clip.signer, gloss, torch.from_numpy(keypoints), label)
+
+    def batch(
+        self, clips: Sequence[PreparedSign], draws: Sequence[int] | None, at_least: int
+    ) -> Batch:
+        keypoints = torch.stack([clip.keypoints for clip in clips])
+        if draws is None:
+            keypoints = evenly(keypoints, self.settings.window)
+        else:
+            keypoints = augment(keypoints, self.settings.window, draws, self._augment)
+        labels = torch.tensor([clip.label for clip in clips])
+        return Batch({"keypoints": keypoints, "labels": labels}, len(clips), list(clips))
+
+    def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        logits = model(batch.inputs["keypoints"])
+        smoothing = self.settings.label_smoothing
+        labels = batch.inputs["labels"]
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+        return {"loss": loss}
+
+    def predict(self, model: nn.Module, batch: Batch) -> dict[str, list[Prediction]]:
+        scores = model(batch.inputs["keypoints"]).float()
+        ranked = scores.topk(min(N_RANKED, scores.shape[1]), dim=-1).indices.tolist()
+        answers = []
+        for clip, best in zip(batch.clips, ranked, strict=True):
+            glosses = tuple(self.vocabulary[i] for i in best)
+            answers.append(Prediction(clip.id, clip.signer, clip.gloss, glosses[0], glosses))
+        return {"isolated": answers}
+
+    def _config(self, fields: dict[str, Any]) -> PocketConfig:
+        known = [f for f in PocketConfig.__dataclass_fields__ if f not in ("n_labels", "window")]
+        unknown = [name for name in fields if name not in known]
+        if unknown:
+            raise ValueError(f"[model] has no {', '.join(unknown)}; known: {', '.join(known)}")
+        return PocketConfig(len(self.vocabulary), self.settings.window, **fields)

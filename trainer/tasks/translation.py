@@ -1,0 +1,226 @@
+"""Signing to words by a language model: glosses, a gloss, or a sentence, as the prompt asks.
+
+Uni-Sign's one objective for all three (Sec. 3.2, Eq. 2): what differs is the text that is asked
+for. One set of weights can learn them all: each clip is then asked every question that its labels
+can answer, and its pose is read once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from fingerpost.edge_runtime.preprocess_uni_sign import preprocess_uni_sign
+from fingerpost.edge_runtime.resample import resample
+from fingerpost.trainer.augment_clips import ClipAugment, augment_clip
+from fingerpost.trainer.metrics import Prediction
+from fingerpost.trainer.models.uni_sign import (
+    IGNORED,
+    Prompt,
+    UniSign,
+    UniSignConfig,
+    pad_clips,
+    tokenize_prompts,
+)
+from fingerpost.trainer.recipe import convert
+from fingerpost.trainer.shards import Clip
+from fingerpost.trainer.tasks import Batch
+from fingerpost.trainer.text_tokenizer import load_tokenizer, train_tokenizer
+
+TOKENIZER = "tokenizer"  # the folder beside the weights
+LANGUAGES = {  # what the prompt calls them
+    **{"ar": "Arabic", "de": "German", "en": "English", "es": "Spanish", "fr": "French"},
+    **{"el": "Greek", "it": "Italian", "ja": "Japanese", "ko": "Korean", "nl": "Dutch"},
+    **{"pl": "Polish", "pt": "Portuguese", "ru": "Russian", "tr": "Turkish", "zh": "Chinese"},
+}
+KINDS = ("text", "glosses", "isolated")
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """asks : what is asked of each clip: text, glosses, isolated (one gloss)
+    prompts : what the prompt says instead of "English", "glosses", "gloss", by kind
+    tokenizer : name or folder for ``transformers``; empty = learned from the training clips
+    pieces : most pieces of a learned tokenizer
+    fps : clips are brought to this rate; 0 = left as they are
+    max_frames : a longer clip loses frames, evenly
+    beams, max_tokens : of the answers
+    augment : changes to ``ClipAugment``; off = none
+    """
+
+    asks: tuple[str, ...] = ("text",)
+    prompts: dict[str, str] = {}
+    tokenizer: str = ""
+    pieces: int = 2000
+    fps: float = 0.0
+    max_frames: int = 256
+    beams: int = 4
+    max_tokens: int = 100
+    augment: dict[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """kind : of KINDS; prompt : what it says in place of {language}"""
+
+    kind: str
+    prompt: str
+    truth: str
+
+
+@dataclass(frozen=True)
+class PreparedClip:
+    """keypoints : (T, 69, 3) float16"""
+
+    id: str
+    signer: str
+    text_language: str
+    keypoints: np.ndarray
+    questions: tuple[Question, ...]
+
+
+class Translation:
+    """For UniSign."""
+
+    def __init__(self, settings: Settings, tokenizer: Any) -> None:
+        unknown = [kind for kind in settings.asks if kind not in KINDS]
+        if unknown or not settings.asks:
+            raise ValueError(f"settings.asks: {list(settings.asks)}; known: {', '.join(KINDS)}")
+        self.settings = settings
+        self.tokenizer = tokenizer
+        self.best = _BEST[settings.asks[0]]
+        self._augment = None if settings.augment is None else ClipAugment(**settings.augment)
+
+    @classmethod
+    def from_data(cls, settings: dict[str, Any], clips: Any, seed: int) -> "Translation":
+        chosen = convert(settings, Settings, "settings")
+        if chosen.tokenizer:
+            return cls(chosen, load_tokenizer(chosen.tokenizer))
+        glosses = [" ".join(row) for row in clips.column("glosses")]
+        texts = sorted({*clips.column("text"), *glosses} - {""})
+        return cls(chosen, train_tokenizer(texts, chosen.pieces))
+
+    @classmethod
+    def from_checkpoint(cls, folder: Path, info: dict[str, Any]) -> "Translation":
+        settings = convert(info["settings"], Settings, "settings")
+        return cls(settings, load_tokenizer(str(folder / TOKENIZER)))
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        self.tokenizer.save_pretrained(folder / TOKENIZER)
+        return {
+            "settings": msgspec.to_builtins(self.settings),
+            "view": "sign69",
+            "preprocess": "uni_sign",
+        }
+
+    def new_model(self, fields: dict[str, Any]) -> UniSign:
+        fields = dict(fields)
+        reader = fields.pop("language_model", None)
+        if reader is None:
+            raise ValueError(
+                "[model] needs language_model: a name such as google/mt5-base, a folder, or a "
+                "table of the shapes of one with random weights"
+            )
+        known = [name for name in UniSignConfig.__dataclass_fields__ if name != "language_model"]
+        unknown = [name for name in fields if name not in known]
+        if unknown:
+            raise ValueError(f"[model] has no {', '.join(unknown)}; known: {', '.join(known)}")
+        if isinstance(reader, str):
+            model = UniSign.with_language_model(reader, **fields)
+        else:
+            model = UniSign(UniSignConfig({**reader, **self._token_numbers()}, **fields))
+        rows = model.language_model.config.vocab_size
+        if len(self.tokenizer) > rows:
+            raise ValueError(
+                f"the tokenizer has {len(self.tokenizer)} pieces, the language model {rows}: give "
+                "the tokenizer that belongs to it"
+            )
+        return model
+
+    def prepare(self, clip: Clip) -> PreparedClip:
+        sequence = clip.sequence
+        if self.settings.fps and sequence.fps != self.settings.fps:
+            sequence = resample(sequence, self.settings.fps)
+        keypoints = preprocess_uni_sign(sequence).astype(np.float16)
+        if len(keypoints) > self.settings.max_frames:
+            kept = np.linspace(0, len(keypoints) - 1, self.settings.max_frames)
+            keypoints = keypoints[kept.round().astype(int)]
+        questions = tuple(q for kind in self.settings.asks if (q := self._question(kind, clip)))
+        if not questions:
+            wanted = " or ".join(self.settings.asks)
+            raise ValueError(f"clip {clip.id!r} has no label for {wanted}")
+        return PreparedClip(clip.id, clip.signer, clip.text_language, keypoints, questions)
+
+    def batch(
+        self, clips: Sequence[PreparedClip], draws: Sequence[int] | None, at_least: int
+    ) -> Batch:
+        changed = [self._changed(clip.keypoints, draws, i) for i, clip in enumerate(clips)]
+        keypoints, frame_mask = pad_clips(changed)
+        if keypoints.shape[1] < at_least:
+            more = at_least - keypoints.shape[1]
+            last = keypoints[:, -1:].expand(-1, more, -1, -1)
+            keypoints = torch.cat([keypoints, last], dim=1)
+            frame_mask = nn.functional.pad(frame_mask, (0, more))
+        asked = [(i, question) for i, clip in enumerate(clips) for question in clip.questions]
+        prompt = tokenize_prompts(self.tokenizer, [question.prompt for _, question in asked])
+        answers = [self._labels(question.truth) for _, question in asked]
+        labels = pad_sequence(answers, batch_first=True, padding_value=IGNORED)
+        inputs = {
+            "keypoints": keypoints,
+            "frame_mask": frame_mask,
+            "prompt": Prompt(prompt.ids, prompt.mask, torch.tensor([i for i, _ in asked])),
+            "labels": labels,
+        }
+        return Batch(inputs, int((labels != IGNORED).sum()), list(clips))
+
+    def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        return {"loss": model(**batch.inputs)}
+
+    def predict(self, model: nn.Module, batch: Batch) -> dict[str, list[Prediction]]:
+        asked = {name: value for name, value in batch.inputs.items() if name != "labels"}
+        tokens = model.generate(  # type: ignore[operator]
+            **asked, n_beams=self.settings.beams, max_tokens=self.settings.max_tokens
+        )
+        said = iter(self.tokenizer.batch_decode(tokens, skip_special_tokens=True))
+        answers: dict[str, list[Prediction]] = {}
+        for clip in batch.clips:
+            for question in clip.questions:
+                text = next(said).strip()
+                ranked = (text,) if question.kind == "isolated" else ()
+                answer = Prediction(clip.id, clip.signer, question.truth, text, ranked)
+                answers.setdefault(question.kind, []).append(answer)
+        return answers
+
+    def _question(self, kind: str, clip: Clip) -> Question | None:
+        if kind == "text":
+            name = LANGUAGES.get(clip.text_language, clip.text_language or "English")
+            truth = clip.text.strip()
+        else:
+            name = {"glosses": "glosses", "isolated": "gloss"}[kind]
+            truth = " ".join(clip.glosses)
+        return Question(kind, self.settings.prompts.get(kind, name), truth) if truth else None
+
+    def _changed(self, keypoints: np.ndarray, draws: Sequence[int] | None, i: int) -> Tensor:
+        if draws is not None and self._augment is not None:
+            keypoints = augment_clip(keypoints, np.random.default_rng(draws[i]), self._augment)
+        return torch.from_numpy(keypoints.astype(np.float32))
+
+    def _labels(self, truth: str) -> Tensor:
+        tokens = self.tokenizer(truth, truncation=True, max_length=self.settings.max_tokens)
+        return torch.tensor(tokens["input_ids"])
+
+    def _token_numbers(self) -> dict[str, int]:
+        return {
+            "vocab_size": len(self.tokenizer),
+            "pad_token_id": self.tokenizer.pad_token_id,
+            "eos_token_id": self.tokenizer.eos_token_id,
+            "decoder_start_token_id": self.tokenizer.pad_token_id,
+        }
+
+
+_BEST = {"text": "text.bleu4", "glosses": "glosses.wer", "isolated": "isolated.top1"}
