@@ -60,6 +60,10 @@ app = typer.Typer(
 )
 packs = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The packs that caption.")
 app.add_typer(packs, name="packs")
+corpora = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="The sign language corpora to train on."
+)
+app.add_typer(corpora, name="corpora")
 
 Source = Annotated[
     str,
@@ -76,6 +80,9 @@ Mirrored = Annotated[
     bool, typer.Option("--mirrored", help="The picture is a mirror image, as of a selfie camera.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable, on stdout.")]
+CorpusName = Annotated[
+    str, typer.Argument(help="Its name; see: fingerpost corpora list", metavar="NAME")
+]
 Name = Annotated[str, typer.Argument(help="A pack: its name or its path.", metavar="PACK")]
 
 
@@ -213,6 +220,75 @@ def packs_remove(
     from fingerpost.app.commands_packs import remove
 
     remove(name)
+
+
+@corpora.command("list")
+def corpora_list(json: Json = False) -> None:
+    """List the corpora that can be read, by the names that commands know them by."""
+    from fingerpost.app.commands_corpora import show_corpora
+    from fingerpost.trainer.corpora import CORPORA, corpus_title
+
+    show_corpora({name: corpus_title(name) for name in CORPORA}, json)
+
+
+@corpora.command("check")
+def corpora_check(
+    name: CorpusName,
+    folder: Annotated[Path, typer.Argument(help="As its authors publish it.", metavar="FOLDER")],
+    media: Annotated[
+        bool, typer.Option("--media/--no-media", help="Whether the videos are to be there.")
+    ] = True,
+    json: Json = False,
+) -> None:
+    """Count a corpus's samples, and list what is missing, empty, twice or in two splits."""
+    import dataclasses
+
+    from fingerpost.app.commands_corpora import show_check
+    from fingerpost.trainer.corpora import read_corpus
+    from fingerpost.trainer.corpora.sample import check
+
+    report = check(read_corpus(name, folder), media)
+    findings = dataclasses.asdict(report) | {"ok": report.ok}
+    raise typer.Exit(show_check(str(report), findings, json))
+
+
+@app.command()
+def vocabulary(
+    corpus: Annotated[
+        str,
+        typer.Argument(help="A corpus, or a text file, a sentence a line.", metavar="CORPUS"),
+    ],
+    folder: Annotated[
+        Path | None, typer.Argument(help="The corpus's folder.", metavar="FOLDER")
+    ] = None,
+    *,
+    tokenizer: Annotated[
+        str, typer.Option(metavar="NAME", help="A name at huggingface.co, or a folder.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="The folder to write.")
+    ],
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A T5 or mT5 to cut to match.")
+    ] = None,
+    keep: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="A text to keep too; repeatable.")
+    ] = None,
+    split: Annotated[
+        list[str] | None, typer.Option(help="Only these splits of the corpus; repeatable.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Cut a tokenizer, and a T5 or mT5, to the pieces that a corpus and its language need."""
+    import dataclasses
+
+    from fingerpost.app.commands_corpora import show_savings
+    from fingerpost.trainer.trimmed_vocabulary import trim
+    from fingerpost.trainer.vocabulary import corpus_sentences, prompts
+
+    sentences, languages = corpus_sentences(corpus, folder, split or ())
+    savings = trim(sentences, tokenizer, output, [*prompts(languages), *(keep or ())], model)
+    show_savings(str(savings), dataclasses.asdict(savings), json)
 
 
 def open_standard_streams() -> None:

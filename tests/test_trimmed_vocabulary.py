@@ -8,8 +8,6 @@ import json
 import os
 import random
 import shutil
-import subprocess
-import sys
 from itertools import product
 from pathlib import Path
 
@@ -27,16 +25,19 @@ from transformers import (
     T5ForConditionalGeneration,
     T5Tokenizer,
 )
+from typer.testing import CliRunner, Result
 
+from fingerpost.app.cli import app
 from fingerpost.trainer.corpora import read_corpus
+from fingerpost.trainer.models.uni_sign import PROMPT as model_prompt
 from fingerpost.trainer.trimmed_vocabulary import (
     IDS_FILE,
     TrimmedVocabulary,
-    main,
     needed_ids,
     trim_embeddings,
     trim_vocabulary,
 )
+from fingerpost.trainer.vocabulary import LANGUAGE_NAMES, prompts
 
 DATA = Path(os.environ.get("FINGERPOST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 HOW2SIGN = DATA / "corpora" / "how2sign"
@@ -284,61 +285,81 @@ def test_how2sign(tmp_path: Path) -> None:
     assert [[trimmed.old_ids[i] for i in row] for row in ids] == full(texts)["input_ids"]
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
-    monkeypatch.setattr(sys, "argv", ["trimmed_vocabulary", *map(str, arguments)])
-    main()
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["vocabulary", *map(str, arguments)])
 
 
-def test_command(
-    full: T5Tokenizer,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_command(full: T5Tokenizer, tmp_path: Path) -> None:
     full.save_pretrained(tmp_path / "full")
     tiny_model(tied=True).save_pretrained(tmp_path / "full")
     (tmp_path / "corpus.txt").write_text("\n".join(CORPUS) + "\n\n", encoding="utf-8")
     folder = tmp_path / "full"
     options = ["--tokenizer", folder, "--model", folder, "--keep", PROMPT, "-o", tmp_path / "out"]
-    run(monkeypatch, tmp_path / "corpus.txt", *options)
-    printed = capsys.readouterr().out
-    assert printed.startswith("4 texts: the same pieces before and after\npieces ")
+    done = run(tmp_path / "corpus.txt", *options)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.startswith("4 texts: the same pieces before and after\npieces ")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
     model = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "out")
-    assert f"{len(full)} -> {len(tokenizer):>15}" in printed
+    assert f"{len(full)} -> {len(tokenizer):>15}" in done.stdout
     assert model.config.vocab_size == len(tokenizer)
-    assert f"{sum(p.numel() * 4 for p in model.parameters()):,} bytes" in printed
-    with pytest.raises(SystemExit):
-        run(monkeypatch, tmp_path / "corpus.txt", "--tokenizer", folder, "-o", folder)
-    assert "give another folder" in capsys.readouterr().err.splitlines()[-1]
+    assert f"{sum(p.numel() * 4 for p in model.parameters()):,} bytes" in done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus.txt", "full", "out"]
 
 
-def test_command_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
-    (tmp_path / "latin1.txt").write_bytes(b"caf\xe9")
-    command = [sys.executable, "-m", "fingerpost.trainer.trimmed_vocabulary"]
-    options = ["--tokenizer", str(tmp_path), "-o", str(tmp_path / "out")]
-    done = subprocess.run(
-        [*command, str(tmp_path / "latin1.txt"), *options], capture_output=True, text=True
-    )
-    assert done.returncode == 2
-    assert "latin1.txt is not UTF-8 text" in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
+def test_the_prompts_stay_whole(full: T5Tokenizer, tmp_path: Path) -> None:
+    """A corpus of two words; the prompt has many more pieces, and none of them is unknown."""
+    full.save_pretrained(tmp_path / "full")
+    (tmp_path / "own").mkdir()
+    row = f"a.mp4,{WORDS[0]} {WORDS[1]},train,en\nb.mp4,{WORDS[2]},test,en\n"
+    (tmp_path / "own" / "labels.csv").write_text("file,gloss,split,text_language\n" + row)
+    options = ["--tokenizer", tmp_path / "full", "-o", tmp_path / "out"]
+    done = run("own_folder", tmp_path / "own", *options, "--split", "train", "--json")
+    assert done.exit_code == 0, done.stderr
+    cut = AutoTokenizer.from_pretrained(tmp_path / "out")
+    assert json.loads(done.stdout)["new_pieces"] == len(cut) < len(full)
+    assert json.loads(done.stdout)["n_texts"] == 1
+    new_to_old = json.loads((tmp_path / "out" / IDS_FILE).read_text())
+    asked = [model_prompt.format(language=name) for name in ("English", "glosses")]
+    for text in [*asked, f"{WORDS[0]} {WORDS[1]}"]:
+        assert [new_to_old[i] for i in cut(text)["input_ids"]] == full(text)["input_ids"]
+
+
+def test_prompts_name_the_languages() -> None:
+    start = "Translate sign language video to"
+    expected = [f"{start} {name}: " for name in ("English", "xx", "glosses")]
+    assert prompts(["en", "en-GB", "xx"]) == expected
+        f"{start} {x}: " for x in ("English", "xx", "glosses")
+    ]
+    assert len(prompts()) == len(LANGUAGE_NAMES) + 1
 
 
 @pytest.mark.parametrize(
-    ("texts", "message"),
-    [("missing.txt", "No such file"), ("corpus.txt", "no tokenizer ")],
+    ("arguments", "message"),
+    [
+        (["missing.txt"], "there is no text file"),
+        (["latin1.txt"], "latin1.txt, line 1: not UTF-8 text"),
+        (["blank.txt"], "has no sentences; write one a line"),
+        (["corpus.txt"], "no tokenizer "),
+        (["corpus.txt", "--split", "train"], "a text file has no splits"),
+        (["own_folder", ".", "--split", "trian"], "no split 'trian'; there are test, train, val"),
+        (["own_folder", ".", "--split", "val"], "the splits val of . has no sentences"),
+    ],
 )
 def test_command_refuses(
-    texts: str,
-    message: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("corpus.txt").write_text("a boat\n", encoding="utf-8")
+    Path("blank.txt").write_text("\n \n", encoding="utf-8")
+    Path("latin1.txt").write_bytes(b"caf\xe9")
+    Path("labels.csv").write_text("file,text,split\na.mp4,A boat.,train\n")
+    done = run(*arguments, "--tokenizer", tmp_path, "-o", "out")
+    assert done.exit_code == 2
+    assert message in done.stderr and len(done.stderr.splitlines()) == 1
+    assert not Path("out").exists()
+
+
+def test_command_never_overwrites(tmp_path: Path) -> None:
     (tmp_path / "corpus.txt").write_text("a boat\n", encoding="utf-8")
-    with pytest.raises(SystemExit) as exit_status:
-        run(monkeypatch, tmp_path / texts, "--tokenizer", tmp_path, "-o", tmp_path / "out")
-    assert exit_status.value.code == 2
-    assert message in capsys.readouterr().err.splitlines()[-1]
-    assert not (tmp_path / "out").exists()
+    done = run(tmp_path / "corpus.txt", "--tokenizer", tmp_path, "-o", tmp_path)
+    assert done.exit_code == 2 and "give another folder" in done.stderr

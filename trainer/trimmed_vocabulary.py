@@ -14,9 +14,10 @@ same scores to the pieces that stay. Texts with characters that the corpus does 
 `keep`: an alphabet, the prompt, names.
 """
 
-import argparse
 import json
+import os
 import re
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -280,21 +281,27 @@ def trim(
     keep: Sequence[str] = (),
     model_name: str | None = None,
 ) -> Savings:
-    """Trims by name, writes tokenizer and model into a folder, and says what it saved."""
+    """Trims by name, writes tokenizer and model into a new folder, and says what it saved."""
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-    if output.resolve() in [Path(name).resolve() for name in (tokenizer_name, model_name) if name]:
-        raise ValueError(f"{output} holds what is to be cut: give another folder to write to")
+    output = output.resolve()
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise ValueError(f"{output} is there already: give another folder to write to")
     tokenizer = _pretrained(AutoTokenizer, "tokenizer", tokenizer_name)
     trimmed = trim_vocabulary(tokenizer, texts, keep)
     model = _pretrained(AutoModelForSeq2SeqLM, "model", model_name) if model_name else None
     old_model_bytes = _parameter_bytes(model)
     if model is not None:
         trim_embeddings(model, trimmed.old_ids)
-    output.mkdir(parents=True, exist_ok=True)
-    trimmed.save(output)
-    if model is not None:
-        model.save_pretrained(output)
+    partial = output.with_name(f".{output.name}.{os.getpid()}.part")
+    partial.mkdir(parents=True)
+    try:
+        trimmed.save(partial)
+        if model is not None:
+            model.save_pretrained(partial)
+        os.replace(partial, output)  # a reader finds nothing, or all of it
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return Savings(
         n_texts=sum(bool(text.strip()) for text in texts),
         old_pieces=len(tokenizer),
@@ -318,32 +325,3 @@ def _pretrained(kind: Any, what: str, name: str) -> Any:
 
 def _parameter_bytes(model: nn.Module | None) -> int | None:
     return None if model is None else sum(p.numel() * p.element_size() for p in model.parameters())
-
-
-def _read_lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text: {error.reason}; save it as UTF-8") from error
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("texts", type=Path, help="text file, one sentence a line")
-    parser.add_argument("--tokenizer", required=True, help="name at huggingface.co, or folder")
-    parser.add_argument("--model", help="T5 or mT5 to cut to match: name or folder")
-    parser.add_argument(
-        "--keep", action="append", default=[], help="a text to keep too, as the prompt; repeatable"
-    )
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder to write")
-    given = parser.parse_args()
-    try:
-        lines = _read_lines(given.texts)
-        savings = trim(lines, given.tokenizer, given.output, given.keep, given.model)
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
-    print(savings)
-
-
-if __name__ == "__main__":
-    main()

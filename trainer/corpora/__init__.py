@@ -3,6 +3,8 @@
 A new corpus is one file with a reader and one row here. docs/corpora.md lists what each reads.
 """
 
+import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -57,3 +59,9 @@ def read_corpus(name: str, folder: Path) -> Iterator[Sample]:
     if not folder.is_dir():
         raise FileNotFoundError(f"no folder {folder}: give the folder of the corpus {name}")
     return CORPORA[name](folder)
+
+
+def corpus_title(name: str) -> str:
+    """What a corpus of ``CORPORA`` is: how the docstring of its file begins, without its paper."""
+    text = " ".join((sys.modules[CORPORA[name].__module__].__doc__ or name).split())
+    return re.sub(r" \([^()]*\)", "", re.split(r"\.(?:\s|$)", text)[0])
