@@ -61,6 +61,17 @@ def load_checkpoint(folder: Path) -> tuple[nn.Module, dict[str, Any], dict[str, 
     return model.eval(), info, metrics
 
 
+def resolve_checkpoint(folder: Path) -> Path:
+    """The checkpoint in a folder: itself, or in that of a training the best, else the last one."""
+    if (folder / CONFIG).is_file():
+        return folder
+    for kind in ("best", "last"):
+        found = sorted(folder.glob(f"{kind}-[0-9]*"), key=lambda path: int(path.name[5:]))
+        if found:
+            return found[-1]
+    return folder
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from fingerpost.trainer.shards import Clip, Shards, open_shards
-from fingerpost.trainer.tasks import Batch, Task
+from fingerpost.trainer.tasks.task import Batch, Task
 
 
 class Clips(Sequence[Clip]):
@@ -34,6 +34,12 @@ class Clips(Sequence[Clip]):
 
     def column(self, name: str) -> list[Any]:
         return [value for shards in self.shards for value in shards.column(name)]
+
+    @property
+    def text_language(self) -> str:
+        """Of the first clip that has a text."""
+        pairs = zip(self.column("text"), self.column("text_language"), strict=True)
+        return next((language for text, language in pairs if text), "")
 
     @property
     def hashes(self) -> dict[str, str]:
@@ -111,7 +117,7 @@ class Order:
 class PreparedClips(Dataset):
     """What the task makes of each clip; kept in memory after the first time, where asked to."""
 
-    def __init__(self, clips: Sequence[Clip], task: Task, cache: bool) -> None:
+    def __init__(self, clips: Clips, task: Task, cache: bool) -> None:
         self.clips, self.task = clips, task
         self._kept: dict[int, Any] | None = {} if cache else None
 
@@ -145,12 +151,14 @@ def training_batches(
 def plain_batches(
     prepared: PreparedClips, numbers: Sequence[int], batch: int, workers: int = 0
 ) -> Iterator[Batch]:
-    """The clips of these numbers, unchanged, long ones together."""
+    """The clips of these numbers as they are, those of like length together."""
 
     def batch_of(items: list[tuple[Any, Ask]]) -> Batch:
         return prepared.task.batch([clip for clip, _ in items], None, 0)
 
-    asks = [[Ask(int(i), 0, 0) for i in numbers[a : a + batch]] for a in range(0, len(numbers), batch)]
+    lengths = prepared.clips.n_frames
+    ordered = sorted(numbers, key=lambda i: (lengths[i], i))
+    asks = [[Ask(i, 0, 0) for i in ordered[a : a + batch]] for a in range(0, len(ordered), batch)]
     return _load(prepared, asks, batch_of, workers)
 
 

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION, preprocess
 from fingerpost.trainer.augment import AugmentSettings, augment, evenly
-from fingerpost.trainer.metrics import Prediction
 from fingerpost.trainer.models.pocket import Pocket, PocketConfig
+from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.recipe import convert
 from fingerpost.trainer.recogniser_data import CLIP_FRAMES
 from fingerpost.trainer.shards import Clip
-from fingerpost.trainer.tasks import Batch
+from fingerpost.trainer.tasks.task import Batch
 
 N_RANKED = 5  # answers kept of each clip
 

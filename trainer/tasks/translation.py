@@ -18,8 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from fingerpost.edge_runtime.preprocess_uni_sign import preprocess_uni_sign
 from fingerpost.edge_runtime.resample import resample
-from fingerpost.trainer.augment_clips import ClipAugment, augment_clip
-from fingerpost.trainer.metrics import Prediction
+from fingerpost.trainer.augment_clips import ClipAugment, augment_clip, strided
 from fingerpost.trainer.models.uni_sign import (
     IGNORED,
     Prompt,
@@ -28,9 +27,10 @@ from fingerpost.trainer.models.uni_sign import (
     pad_clips,
     tokenize_prompts,
 )
+from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.recipe import convert
 from fingerpost.trainer.shards import Clip
-from fingerpost.trainer.tasks import Batch
+from fingerpost.trainer.tasks.task import Batch
 from fingerpost.trainer.text_tokenizer import load_tokenizer, train_tokenizer
 
 TOKENIZER = "tokenizer"  # the folder beside the weights
@@ -48,9 +48,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     tokenizer : name or folder for ``transformers``; empty = learned from the training clips
     pieces : most pieces of a learned tokenizer
     fps : clips are brought to this rate; 0 = left as they are
+    stride : of these frames every so many are used
     max_frames : a longer clip loses frames, evenly
     beams, max_tokens : of the answers
-    augment : changes to ``ClipAugment``; off = none
+    augment : changes to ``ClipAugment``; none = clips are left as they are
     """
 
     asks: tuple[str, ...] = ("text",)
@@ -58,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     tokenizer: str = ""
     pieces: int = 2000
     fps: float = 0.0
+    stride: int = 1
     max_frames: int = 256
     beams: int = 4
     max_tokens: int = 100
@@ -94,7 +96,11 @@ class Translation:
         self.settings = settings
         self.tokenizer = tokenizer
         self.best = _BEST[settings.asks[0]]
-        self._augment = None if settings.augment is None else ClipAugment(**settings.augment)
+        self._augment: ClipAugment | None = None
+        if settings.augment is not None:
+            self._augment = convert(
+                {**settings.augment, "stride": settings.stride}, ClipAugment, "settings.augment"
+            )
 
     @classmethod
     def from_data(cls, settings: dict[str, Any], clips: Any, seed: int) -> "Translation":
@@ -206,9 +212,11 @@ class Translation:
         return Question(kind, self.settings.prompts.get(kind, name), truth) if truth else None
 
     def _changed(self, keypoints: np.ndarray, draws: Sequence[int] | None, i: int) -> Tensor:
-        if draws is not None and self._augment is not None:
-            keypoints = augment_clip(keypoints, np.random.default_rng(draws[i]), self._augment)
-        return torch.from_numpy(keypoints.astype(np.float32))
+        if draws is None or self._augment is None:
+            changed = strided(keypoints, self.settings.stride).astype(np.float32)
+        else:
+            changed = augment_clip(keypoints, np.random.default_rng(draws[i]), self._augment)
+        return torch.from_numpy(changed)
 
     def _labels(self, truth: str) -> Tensor:
         tokens = self.tokenizer(truth, truncation=True, max_length=self.settings.max_tokens)

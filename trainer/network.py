@@ -1,0 +1,87 @@
+"""The network of a recipe: its first weights, what of it learns, and adapters (LoRA, DoRA)."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from fingerpost.trainer.checkpoint import load_checkpoint, resolve_checkpoint
+from fingerpost.trainer.recipe import Lora, Recipe
+from fingerpost.trainer.tasks.task import Task
+
+
+def new_network(recipe: Recipe, task: Task) -> nn.Module:
+    """Random weights, those of ``start_from``, or those that the model's fields name."""
+    network = task.new_model(recipe.model)
+    if recipe.start_from:
+        take_weights(network, Path(recipe.start_from), recipe.fresh)
+    if recipe.lora.rank:
+        add_adapters(network, recipe.lora)
+    for prefix in recipe.frozen:
+        _freeze(network, prefix)
+    return network
+
+
+def take_weights(network: nn.Module, folder: Path, fresh: tuple[str, ...] = ()) -> None:
+    """The weights of a checkpoint, but for parameters whose names start with one of ``fresh``.
+
+    ValueError, in one line, where the others are not the network's.
+    """
+    other, _, _ = load_checkpoint(resolve_checkpoint(folder))
+    there = {k: v for k, v in other.state_dict().items() if not k.startswith(fresh or ("\0",))}
+    here = network.state_dict()
+    wanted = {name for name in here if not name.startswith(fresh or ("\0",))}
+    wrong = sorted(wanted ^ set(there))
+    wrong += [name for name in wanted & set(there) if here[name].shape != there[name].shape]
+    if wrong:
+        raise ValueError(
+            f"start_from: {wrong[0]} of {folder} does not fit the recipe's model"
+            f"{f', nor {len(wrong) - 1} more' if len(wrong) > 1 else ''}; make the model the "
+            "same, or name in `fresh` what is to be learned anew"
+        )
+    network.load_state_dict({**here, **there})
+
+
+def add_adapters(network: nn.Module, lora: Lora) -> None:
+    """Puts adapters on the linear layers named; but for them, only ``lora.train`` learns."""
+    from peft import LoraConfig, inject_adapter_in_model
+
+    learns = [n for n, _ in network.named_parameters() if n.startswith(lora.train or ("\0",))]
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        use_dora=lora.dora,
+        target_modules=list(lora.modules),
+    )
+    try:
+        inject_adapter_in_model(config, network)
+    except ValueError as error:
+        raise ValueError(f"lora.modules: {str(error).splitlines()[0]}") from error
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad = "lora_" in name or name in learns
+
+
+def merged(network: nn.Module) -> nn.Module:
+    """The network with its adapters added into the matrices; itself where it has none."""
+    from peft.tuners.lora import LoraLayer
+
+    if not any(isinstance(module, LoraLayer) for module in network.modules()):
+        return network
+    plain = copy.deepcopy(network)
+    for name, module in list(plain.named_modules()):
+        if isinstance(module, LoraLayer):
+            layer: Any = module
+            layer.merge()
+            parent, _, own = name.rpartition(".")
+            setattr(plain.get_submodule(parent), own, layer.get_base_layer())
+    return plain
+
+
+def _freeze(network: nn.Module, prefix: str) -> None:
+    chosen = [p for name, p in network.named_parameters() if name.startswith(prefix)]
+    if not chosen:
+        raise ValueError(f"frozen: no parameter starts with {prefix!r}")
+    for parameter in chosen:
+        parameter.requires_grad = False
