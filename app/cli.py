@@ -291,6 +291,63 @@ def vocabulary(
     show_savings(str(savings), dataclasses.asdict(savings), json)
 
 
+@app.command()
+def extract(
+    corpus: Annotated[
+        str, typer.Argument(help="Its name; may be left out for own_folder.", metavar="[CORPUS]")
+    ],
+    folder: Annotated[
+        Path | None, typer.Argument(help="Where it is.", metavar="FOLDER", show_default=False)
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="The folder of shards to make."),
+    ] = None,
+    extractor: Annotated[str, typer.Option(help="mediapipe or rtmpose.")] = "mediapipe",
+    view: Annotated[
+        str, typer.Option(help="Keep only the keypoints of a view, such as sign69.")
+    ] = "",
+    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
+    ray: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Use a Ray cluster; local: one started here.")
+    ] = "",
+    folder_fps: Annotated[
+        float, typer.Option(help="Frames a second of clips that are folders of frames.")
+    ] = 25.0,
+    min_frames: Annotated[int, typer.Option(help="Drop clips with fewer frames.")] = 4,
+    keep_unlabelled: Annotated[
+        bool, typer.Option("--keep-unlabelled", help="Keep clips without gloss and text.")
+    ] = False,
+    landmarker: LandmarkerFile = None,
+    rtmpose_model: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="RTMPose whole-body, .onnx.")
+    ] = None,
+    detector_model: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YOLOX person detector, .onnx.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 1 where a sample was dropped.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Find the keypoints of a corpus and write them as shards. Goes on where it was stopped."""
+    from fingerpost.app.commands_extract import ExtractProgress, show_report
+    from fingerpost.trainer.extract import Settings
+    from fingerpost.trainer.extract_jobs import make_plan
+    from fingerpost.trainer.extract_run import extract_corpus
+
+    if output is None:
+        raise ValueError("name the folder to make: -o DIR")
+    name, where = ("own_folder", Path(corpus)) if folder is None else (corpus, folder)
+    models = landmarker, rtmpose_model, detector_model
+    settings = Settings(extractor, view, folder_fps, min_frames, keep_unlabelled, *models)
+    with ExtractProgress() as progress:
+        plan = make_plan(name, where, settings)
+        report = extract_corpus(plan, output, workers, ray, progress.show)
+    show_report(report.as_json(), str(output), json)
+    raise typer.Exit(1 if strict and report.dropped else 0)
+
+
 def open_standard_streams() -> None:
     """Gives stdin, stdout and stderr that the caller has closed (``>&-``) to nowhere.
 

@@ -23,6 +23,7 @@ SMALLEST_SIDE = 64  # pixels; less than that and no hand can be made out
 SANE_FPS = (1.0, 240.0)  # files without an even rate claim 0, 1000 or 90000
 ASSUMED_FPS = 30.0
 MOST_FRAMES = 10_000_000  # a count above that is a file's way to say "unknown"
+SEEK_MARGIN_MS = 1000  # how much earlier than wanted to jump: an uneven rate throws jumps off
 MOST_CAMERAS = 100  # OpenCV reads the hundreds of a camera's number as the driver to use
 CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".avi": "MJPG"}  # what OpenCV's wheels can write
 
@@ -86,6 +87,31 @@ class Video:
                 f"{self.name} breaks off after {last_ms / 1000:.1f} of "
                 f"{self.info.duration_ms / 1000:.1f} s: the file was cut short or is damaged there"
             )
+
+    def skip_to(self, time_ms: int) -> None:
+        """Jumps to about a second before a time, so that the pictures from there on soon come.
+
+        Call it before the first picture is taken. Pictures and their times are those of a video
+        that was read from its start; where a jump does not land well, it is read from there.
+        """
+        cv2 = import_cv2()
+        if self._live or time_ms <= self._ahead[-1][0] + SEEK_MARGIN_MS:
+            return
+        self._capture.set(cv2.CAP_PROP_POS_MSEC, time_ms - SEEK_MARGIN_MS)
+        landed = self._read()
+        if landed is None or not 0 < landed[0] <= time_ms:  # 0: the file has no times at all
+            self._capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
+            landed = self._read()
+        self._ahead = [] if landed is None else [landed]
+
+    def at(self, time_ms: float) -> np.ndarray | None:
+        """The picture near a time, (H, W, 3) uint8; None past the end. For single pictures of a
+        long file: it moves to them, so what is iterated afterwards goes on from there."""
+        cv2 = import_cv2()
+        self._ahead.clear()
+        self._capture.set(cv2.CAP_PROP_POS_MSEC, time_ms)
+        read = self._read()
+        return None if read is None else read[1]
 
     def close(self) -> None:
         self._capture.release()

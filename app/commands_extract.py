@@ -1,0 +1,86 @@
+"""``fingerpost extract``: how far it is, and what became of the corpus."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from fingerpost.app.terminal import print_json, stderr_console, stdout_console, tell
+
+SPEED_S = 600.0  # the time left is worked out from the speed of the last ten minutes
+MAX_SHOWN = 5  # samples of each reason; the report has them all
+
+
+class ExtractProgress:
+    """A bar on a terminal; a line at each tenth of the way elsewhere. Use it in a ``with``."""
+
+    def __init__(self) -> None:
+        self._console = stderr_console()
+        self._bar = Progress(
+            TextColumn("extracting"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left:"),
+            TimeRemainingColumn(),
+            console=self._console,
+            speed_estimate_period=SPEED_S,
+            transient=True,
+        )
+        self._task = self._bar.add_task("extracting", total=None)
+        self._tenth: int | None = None  # of the way, 0 to 10
+
+    def __enter__(self) -> "ExtractProgress":
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._console.is_terminal:
+            self._bar.stop()
+
+    def show(self, done: int, total: int) -> None:
+        """So many samples of so many are done."""
+        tenth = 10 * done // max(total, 1)
+        if self._tenth is None:  # the first call: what earlier runs have done
+            self._tenth = tenth
+            self._bar.reset(self._task, total=total, completed=done)
+            if 0 < done < total:
+                tell(f"Going on: {done} of {total} samples are done.")
+        self._bar.update(self._task, completed=done)
+        if not self._console.is_terminal and tenth > self._tenth:
+            tell(f"{done} of {total} samples")
+            self._tenth = tenth
+
+
+def show_report(report: Mapping[str, Any], folder: str, as_json: bool) -> None:
+    """What was made, and what was dropped: the first samples of each reason.
+
+    report : what is in the folder's report.json
+    """
+    if as_json:
+        print_json(report)
+        return
+    minutes = report["duration_ms"] / 60_000
+    tell(
+        f"{folder}: {report['clips']} clips of {report['samples']} samples, "
+        f"{report['frames']} frames, {minutes:.1f} minutes"
+    )
+    if not report["dropped"]:
+        return
+    table = Table("dropped", "samples", "such as", box=None, pad_edge=False)
+    for reason, dropped in report["dropped"].items():
+        shown = ", ".join(d["id"] for d in dropped[:MAX_SHOWN])
+        more = ", ..." if len(dropped) > MAX_SHOWN else ""
+        table.add_row(Text(reason), str(len(dropped)), Text(shown + more))
+    stdout_console().print(table)
+    tell(f"{folder}/report.json lists them all.")

@@ -1,0 +1,42 @@
+"""``fingerpost extract``: a corpus becomes shards, on this machine or on many."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from fingerpost.trainer.extract import EXTRACTORS
+from fingerpost.trainer.extract_jobs import Extraction, Plan
+from fingerpost.trainer.extract_report import ExtractionReport
+from fingerpost.trainer.extract_workers import run_in_processes
+
+
+def extract_corpus(
+    plan: Plan,
+    output: Path,
+    n_workers: int = 1,
+    ray_address: str = "",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> ExtractionReport:
+    """Makes the shards that a plan describes, going on where an earlier run was stopped.
+
+    output : a new folder; it appears when it is whole
+    n_workers : processes on this machine
+    ray_address : do the jobs on a Ray cluster instead; "local" starts one here
+    progress : is told how many samples are done, those of earlier runs included, and of how many
+    ValueError or OSError: what the user can put right.
+    """
+    with Extraction(plan, output) as extraction:
+        jobs, total = extraction.open_jobs(), len(plan.samples)
+        if jobs and plan.needs_extractor:
+            EXTRACTORS[plan.settings.extractor].load(plan.settings)  # fails here, or fetches models
+        done = total - sum(len(job.samples) for job in jobs)
+        progress(done, total)
+        if ray_address and jobs:
+            from fingerpost.trainer.extract_ray import run_on_ray
+
+            steps = run_on_ray(jobs, extraction.task, ray_address)
+        else:
+            steps = run_in_processes(jobs, extraction.task, n_workers)
+        for step in steps:
+            done += step
+            progress(done, total)
+        return extraction.finish()
