@@ -1,8 +1,8 @@
 """Uni-Sign: keypoints in, sentences out, by a language model that reads poses like words.
 
-"Uni-Sign: Toward Unified Sign Language Understanding at Scale" (ICLR 2025), pose-only: Sec. 3.2 and
-Appendix A.1 (Table 11). Recognising a sign, a row of glosses or a sentence is one task with one
-objective, Eq. 1 and 2: the next token of the text.
+"Uni-Sign: Toward Unified Sign Language Understanding at Scale" (ICLR 2025), Sec. 3.2 and Appendix
+A.1 (Table 11); the RGB branch of Sec. 3.3 is in ``uni_sign_rgb``. Recognising a sign, a row of
+glosses or a sentence is one task with one objective, Eq. 1 and 2: the next token of the text.
 
 What the authors' code does, and the paper does not say (or says otherwise):
 - both hands share their weights, and so do their batch normalisations' running averages;
@@ -11,13 +11,10 @@ What the authors' code does, and the paper does not say (or says otherwise):
 - frames that only fill up a batch repeat the clip's last frame, and are masked in the language
   model alone;
 - the loss is smoothed by 0.2.
-
-The RGB branch (Sec. 3.3) is not here. It belongs between ``PartEncoder.spatial`` and the sum with
-the body's feature in ``PoseEncoder.forward``: a hand's (K, B, T, C) goes in and comes out.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -26,6 +23,7 @@ from torch import Tensor, nn
 
 from fingerpost.edge_runtime.keypoints import GROUPS, HAND_POINTS, SIGN69
 from fingerpost.trainer.models.graph import GraphBlock, distance_partition, pointwise
+from fingerpost.trainer.models.uni_sign_rgb import HandFusion, HandPictures
 
 PROMPT = "Translate sign language video to {language}: "
 IGNORED = -100  # a label that is no token
@@ -52,11 +50,13 @@ class UniSignConfig:
         ``model_type``
     tied : whether the language model reads and writes tokens by the same matrix
     label_smoothing : share of the loss that asks for all tokens alike
+    rgb : whether it has the RGB branch, for pictures of hands (Stage 2 on)
     """
 
     language_model: dict[str, Any]
     tied: bool = True
     label_smoothing: float = 0.2
+    rgb: bool = False
 
 
 class Prompt(NamedTuple):
@@ -79,7 +79,7 @@ class UniSign(nn.Module):
         self.config = config
         reader: Any = language_model or _language_model(config)
         self.language_model: Any = reader
-        self.poses = PoseEncoder(reader.config.d_model)
+        self.poses = PoseEncoder(reader.config.d_model, config.rgb)
         self.register_state_dict_post_hook(_drop_shared)
         self.register_load_state_dict_pre_hook(_add_shared)
 
@@ -103,16 +103,39 @@ class UniSign(nn.Module):
             ) from error
         return cls(UniSignConfig(language_model=config.to_diff_dict(), **fields), model)
 
+    def with_rgb(self, backbone: dict[str, Tensor] | None = None) -> "UniSign":
+        """What Stage 2 starts from: this model and a fresh RGB branch, with the same outputs.
+
+        The language model is taken over, not copied.
+
+        backbone : weights of its EfficientNet, of ``efficientnet.read_image_net_weights``
+        """
+        if self.config.rgb:
+            raise ValueError("this Uni-Sign has an RGB branch already; start from a pose-only one")
+        model = UniSign(replace(self.config, rgb=True), self.language_model)
+        fusion: Any = model.poses.fusion
+        if backbone is not None:
+            fusion.backbone.load_state_dict(backbone)
+        branch = {f"fusion.{name}": tensor for name, tensor in fusion.state_dict().items()}
+        model.poses.load_state_dict(branch | self.poses.state_dict())
+        return model.train(self.training)
+
     def forward(
-        self, keypoints: Tensor, frame_mask: Tensor, prompt: Prompt, labels: Tensor
+        self,
+        keypoints: Tensor,
+        frame_mask: Tensor,
+        prompt: Prompt,
+        labels: Tensor,
+        hands: HandPictures | None = None,
     ) -> Tensor:
         """The loss, Eq. 1: the mean over all tokens.
 
         keypoints : shape (B, T, 69, 3)
         frame_mask : shape (B, T), 1 for a frame of the clip, 0 for filling
         labels : shape (R, L), token ids of each row's answer; ``IGNORED`` where there is none
+        hands : pictures of hands in some of the frames, for a model with the RGB branch
         """
-        embeds, mask = self.embed(keypoints, frame_mask, prompt)
+        embeds, mask = self.embed(keypoints, frame_mask, prompt, hands)
         logits = self.language_model(
             inputs_embeds=embeds,
             attention_mask=mask,
@@ -134,17 +157,24 @@ class UniSign(nn.Module):
         prompt: Prompt,
         n_beams: int = 4,
         max_tokens: int = 100,
+        hands: HandPictures | None = None,
     ) -> Tensor:
         """Shape (B, at most max_tokens + 1): token ids of the likeliest text by beam search."""
-        embeds, mask = self.embed(keypoints, frame_mask, prompt)
+        embeds, mask = self.embed(keypoints, frame_mask, prompt, hands)
         return self.language_model.generate(
             inputs_embeds=embeds, attention_mask=mask, num_beams=n_beams, max_new_tokens=max_tokens
         )
 
-    def embed(self, keypoints: Tensor, frame_mask: Tensor, prompt: Prompt) -> tuple[Tensor, Tensor]:
+    def embed(
+        self,
+        keypoints: Tensor,
+        frame_mask: Tensor,
+        prompt: Prompt,
+        hands: HandPictures | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """What the language model reads: the prompt, then the frames. (R, P + T, D), (R, P + T)."""
         words = self.language_model.get_input_embeddings()(prompt.ids)
-        poses = self.poses(keypoints)
+        poses = self.poses(keypoints, hands)
         if prompt.clip is not None:  # several questions about one clip: its pose is read once
             poses, frame_mask = poses[prompt.clip], frame_mask[prompt.clip]
         return torch.cat([words, poses], dim=1), torch.cat([prompt.mask, frame_mask], dim=1)
@@ -153,7 +183,7 @@ class UniSign(nn.Module):
 class PoseEncoder(nn.Module):
     """Keypoints (B, T, 69, 3) to features of the language model's width (B, T, D)."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, rgb: bool = False) -> None:
         super().__init__()
         self.parts = nn.ModuleDict(
             {
@@ -167,13 +197,16 @@ class PoseEncoder(nn.Module):
         self.projection = nn.Linear(n_features, width)
         nn.init.trunc_normal_(self.projection.weight, std=0.02)
         nn.init.zeros_(self.projection.bias)
+        self.fusion = HandFusion() if rgb else None
 
-    def forward(self, keypoints: Tensor) -> Tensor:
+    def forward(self, keypoints: Tensor, hands: HandPictures | None = None) -> Tensor:
         if keypoints.dim() != 4 or keypoints.shape[2:] != (len(SIGN69), N_INPUT):
             raise ValueError(
                 f"expected keypoints (B, T, {len(SIGN69)}, {N_INPUT}) of preprocess_uni_sign, "
                 f"got {tuple(keypoints.shape)}"
             )
+        if hands is not None and self.fusion is None:
+            raise ValueError("a pose-only Uni-Sign has no use for hands; make one by with_rgb")
         keypoints = keypoints.permute(2, 0, 1, 3).contiguous()  # (K, B, T, C) from here on
         features = []
         for group in GROUPS:
@@ -182,6 +215,8 @@ class PoseEncoder(nn.Module):
             if group == "body":
                 body = shape
             else:
+                if hands is not None and self.fusion is not None and group in hands._fields:
+                    shape = self.fusion(shape, getattr(hands, group))
                 shape = shape + body[PLACE_OF[group]].detach()
             features.append(part.temporal(shape).mean(dim=0))  # (B, T, C)
         return self.projection(torch.cat(features, dim=-1) + self.part_vector)
