@@ -13,11 +13,11 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 
 from fingerpost.edge_runtime.keypoints import PoseSequence, schema
 
@@ -154,6 +154,7 @@ class ClipTable:
         batch.validate()
         self.batch = batch
         self.n_frames = batch.column("n_frames").to_numpy()  # (rows,)
+        self._fields = {name: batch.column(name) for name in ROW.names if name not in KEYPOINTS}
         self._lists = {name: _flat(batch.column(name)) for name in KEYPOINTS}
         points = np.array([len(schema(name)) for name in self.column("schema")], np.int64)
         numbers = {name: np.diff(offsets) for name, (offsets, _) in self._lists.items()}
@@ -171,19 +172,22 @@ class ClipTable:
 
     def clip(self, i: int) -> Clip:
         """Clip i, float32, in arrays of its own."""
-        fields = {name: column[i].as_py() for name, column in self._columns.items()}
+        fields = {name: column[i].as_py() for name, column in self._fields.items()}
         named = schema(fields["schema"])
         t, k = fields["n_frames"], len(named)
-        stored = self._stored("coordinates", i).reshape(t, k, -1)
-        if stored.shape[-1] == 3:
-            xyz = stored.astype(np.float32)
+        # torch turns float16 into float32 with the processor's own instruction, numpy does not.
+        stored = self._stored("coordinates", i).float().numpy()
+        if len(stored) == t * k * 3:
+            xyz = stored.reshape(t, k, 3)
         else:
             xyz = np.zeros((t, k, 3), np.float32)
-            xyz[..., :2] = stored
-        confidence = self._stored("confidence", i).reshape(t, k) / np.float32(CONFIDENCE_STEPS)
+            # A pair x, y moves as one number of 8 bytes: numpy is slow at an innermost axis of 2.
+            pairs: np.ndarray = np.ndarray((t * k,), np.complex64, xyz, strides=(12,))
+            pairs[:] = stored.view(np.complex64)
+        confidence = self._stored("confidence", i).numpy() * np.float32(1 / CONFIDENCE_STEPS)
         sequence = PoseSequence(
             xyz,
-            confidence,
+            confidence.reshape(t, k),
             fields["fps"],
             named,
             fields["start_ms"],
@@ -195,19 +199,15 @@ class ClipTable:
 
     def row(self, i: int) -> Row:
         """Row i as it is stored."""
-        fields = {name: column[i].as_py() for name, column in self._columns.items()}
-        return Row(fields, self._stored("coordinates", i), self._stored("confidence", i))
+        fields = {name: column[i].as_py() for name, column in self._fields.items()}
+        return Row(fields, *(self._stored(name, i).numpy() for name in KEYPOINTS))
 
-    @cached_property
-    def _columns(self) -> dict[str, pa.Array]:
-        return {name: self.batch.column(name) for name in ROW.names if name not in KEYPOINTS}
-
-    def _stored(self, name: str, i: int) -> np.ndarray:
-        """A view into the file: nothing is copied."""
+    def _stored(self, name: str, i: int) -> torch.Tensor:
+        """A view into the file, which must not be written to: nothing is copied."""
         offsets, values = self._lists[name]
         return values[offsets[i] : offsets[i + 1]]
 
 
-def _flat(column: pa.ListArray) -> tuple[np.ndarray, np.ndarray]:
+def _flat(column: pa.ListArray) -> tuple[np.ndarray, torch.Tensor]:
     """Offsets (rows + 1,) and all values of a column of lists, both without copying."""
-    return column.offsets.to_numpy(), column.values.to_numpy()
+    return column.offsets.to_numpy(), torch.from_dlpack(column.values)

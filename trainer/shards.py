@@ -13,8 +13,10 @@ A part appears whole or not at all. A writer that was killed goes on after its l
 
 import json
 import os
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -67,16 +69,16 @@ class Shards:
     def __init__(self, folder: Path, about: ShardsAbout, tables: list[ClipTable]) -> None:
         self.folder, self.about = folder, about
         self._tables = tables
-        self._starts = np.cumsum([0, *map(len, tables)])  # number of each table's first clip
+        self._starts = list(accumulate(map(len, tables), initial=0))  # each table's first clip
         self._chosen = np.arange(self._starts[-1])
 
     def __len__(self) -> int:
         return len(self._chosen)
 
     def __getitem__(self, i: int) -> Clip:
-        number = self._chosen[i]  # raises the IndexError that ends a `for`
-        table = int(np.searchsorted(self._starts, number, side="right")) - 1
-        return self._tables[table].clip(int(number - self._starts[table]))
+        number = int(self._chosen[i])
+        table = bisect_right(self._starts, number) - 1
+        return self._tables[table].clip(number - self._starts[table])
 
     def __iter__(self) -> Iterator[Clip]:
         return (self[i] for i in range(len(self)))
