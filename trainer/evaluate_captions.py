@@ -8,11 +8,9 @@ through the runtime's own captioner frame by frame.
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jiwer
 import numpy as np
 
 from fingerpost.edge_runtime.captioner import Captioner
@@ -20,6 +18,7 @@ from fingerpost.edge_runtime.captions import LineCompleted
 from fingerpost.edge_runtime.keypoints import PoseSequence
 from fingerpost.edge_runtime.pack import Pack, open_pack
 from fingerpost.edge_runtime.recogniser import Recogniser
+from fingerpost.trainer.metrics import count_errors
 from fingerpost.trainer.recogniser_data import FPS, random_performance
 from fingerpost.trainer.signer import LEXICON
 
@@ -74,13 +73,6 @@ def caption(pack: Pack, recogniser: Recogniser, keypoints: PoseSequence) -> list
     events = [e for frame in keypoints.frames() for e in captioner.push(frame)]
     events += captioner.flush()
     return [gloss for e in events if isinstance(e, LineCompleted) for gloss in e.line.glosses]
-
-
-def count_errors(truth: Sequence[str], got: Sequence[str]) -> np.ndarray:
-    """Substitutions, deletions and insertions of the cheapest alignment, shape (3,)."""
-    reference, found = (" ".join(g.replace(" ", "-") for g in row) for row in (truth, got))
-    words = jiwer.process_words(reference, found)
-    return np.array([words.substitutions, words.deletions, words.insertions])
 
 
 def with_settings(pack: Pack, settings: dict[str, float]) -> Pack:

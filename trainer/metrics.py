@@ -8,7 +8,7 @@ Texts are compared as they are: no lower-casing, no removal of punctuation.
 
 import functools
 import unicodedata
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,6 +95,7 @@ def accuracy_per_class(hits: np.ndarray, labels: Sequence[Hashable]) -> Measure:
     hits : (N,) bool
     labels : the true class of each clip; classes that have no clip do not count
     """
+    _check_pairs(labels, hits)
     classes = {label: k for k, label in enumerate(dict.fromkeys(labels))}
     column = np.array([classes[label] for label in labels])
     clips, shape = np.arange(len(hits)), (len(hits), len(classes))
@@ -236,6 +237,7 @@ def _counts(drawn: np.ndarray, n: int) -> np.ndarray:
 
 def _mean(values: np.ndarray) -> Measure:
     """The mean of a value of each clip, 0 to 1, in percent."""
+    _check_pairs(values, values)
     per_clip = np.stack([values.astype(float), np.ones(len(values))], axis=1)  # (N, 2)
     return Measure(per_clip, lambda sums: 100 * sums[:, 0] / sums[:, 1])
 
@@ -274,8 +276,8 @@ def _rouge_l(truth: list[str], said: list[str]) -> float:
     return (1 + beta2) * precision * recall / (recall + beta2 * precision)
 
 
-def _check_pairs(truths: Sequence[Any], saids: Sequence[Any]) -> None:
+def _check_pairs(truths: Sized, saids: Sized) -> None:
     if len(truths) != len(saids):
         raise ValueError(f"expected one answer for each of {len(truths)} clips, got {len(saids)}")
-    if not truths:
+    if len(truths) == 0:
         raise ValueError("no predictions to evaluate")
