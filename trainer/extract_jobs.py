@@ -25,7 +25,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -58,6 +58,7 @@ from fingerpost.trainer.shards import ABOUT, ShardsAbout, ShardWriter, open_shar
 PLAN = "plan.json"
 JOBS = "jobs"
 DROPPED = "dropped.json"
+MODELS = ("landmarker", "rtmpose_model", "detector_model")  # settings that are paths
 JOB_CLIPS = 16  # what a kill costs at most, for each worker: about a minute
 PLAN_VERSION = 1
 
@@ -90,11 +91,7 @@ class Plan:
         """All that decides about the result, as JSON data; paths relative to the corpus."""
         extractor = EXTRACTORS[self.settings.extractor].version(self.settings)
         told = asdict(self.settings)
-        for model in (
-            "landmarker",
-            "rtmpose_model",
-            "detector_model",
-        ):  # in the version, by content
+        for model in MODELS:  # the extractor's version tells their content
             told.pop(model)
         return {
             "plan_version": PLAN_VERSION,
@@ -135,6 +132,9 @@ class Task:
 
 def make_plan(corpus: str, folder: Path, settings: Settings, job_clips: int = JOB_CLIPS) -> Plan:
     """Reads a corpus. ValueError or OSError: no such corpus or folder, broken annotations."""
+    folder = folder.absolute()  # jobs may be done elsewhere
+    models = {name: getattr(settings, name) for name in MODELS}
+    settings = replace(settings, **{k: path.absolute() for k, path in models.items() if path})
     samples: list[Sample] = []
     dropped: list[Dropped] = []
     ids: set[str] = set()

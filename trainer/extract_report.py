@@ -71,8 +71,8 @@ def read_report(path: Path) -> ExtractionReport:
             for reason, group in content["dropped"].items()
             for d in group
         ]
-        counts = (int(content[name]) for name in ("clips", "frames", "duration_ms"))
-        return ExtractionReport(content["plan"], *counts, tuple(dropped))
+        clips, frames, duration_ms = (content[name] for name in ("clips", "frames", "duration_ms"))
+        return ExtractionReport(content["plan"], clips, frames, duration_ms, tuple(dropped))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is not the report of an extraction") from error
 
