@@ -1,6 +1,8 @@
-"""What another signer and camera do to a clip, done to keypoints of ``preprocess_uni_sign``.
+"""What another signer, hand and camera do to a clip, done to a training clip of Uni-Sign.
 
-Uni-Sign's authors change nothing (Sec. 4.1); with thousands of clips instead of millions, it pays.
+A clip is what ``preprocess_uni_sign`` gives: the body in a square from -1 to 1, hands and face
+relative to a root of their own. So a turned camera turns every group about its own origin, and
+moves the body alone.
 """
 
 from dataclasses import dataclass
@@ -10,73 +12,92 @@ import numpy as np
 from fingerpost.edge_runtime.keypoints import SIGN69
 
 HANDS = ("left_hand", "right_hand")
-_MIRROR = np.array(SIGN69.mirror)
+_MIRRORED_X = np.array([-1, 1], np.float32)
 
 
 @dataclass(frozen=True)
 class ClipAugment:
-    """Standard deviations and half-widths; angles in radians, places in half body boxes.
+    """Half-widths of uniform draws, unless said otherwise; angles in radians.
 
-    tempo : half-width of the speed's factor; jitter : deviation of each frame's time, in frames
-    stride : of the clip, every so many frames are kept, from a random one on
-    mirror, lost_run : probabilities; lost : that a hand is not seen, each frame
+    stride : of the frames given, one in so many is kept on average
     """
 
     stride: int = 1
-    tempo: float = 0.25
-    jitter: float = 0.25
-    mirror: float = 0.1
-    turn: float = 0.07
-    size: float = 0.12
-    stretch: float = 0.07
-    shift: float = 0.05
-    hand_turn: float = 0.1
+    tempo: float = 0.22  # natural logarithm: a clip gets up to 25 % faster or slower
+    uneven: float = 0.08  # standard deviation of a frame's place in time, strides
+    mirror: float = 0.1  # probability
+    turn: float = 0.12
+    size: float = 0.12  # share of the whole
+    stretch: float = 0.07  # share of x against y
+    shift: float = 0.08  # of the body, half-sides of the square
+    hand_turn: float = 0.17
     hand_size: float = 0.12
-    lost: float = 0.03
-    lost_run: float = 0.2
-    longest_run: int = 4  # frames
+    drop_frames: float = 0.03  # probability that a hand is lost, each frame
+    drop_run: float = 0.2  # probability that a hand is lost for up to DROP_RUN frames
 
 
-def augment_clip(clip: np.ndarray, rng: np.random.Generator, settings: ClipAugment) -> np.ndarray:
-    """(T, 69, 3) to (T', 69, 3) float32, T' >= 1; a point that is not seen stays all zeros."""
-    clip = clip[_moments(len(clip), rng, settings)].astype(np.float32)
-    xy, confidence = clip[..., :2], clip[..., 2:]
+DROP_RUN = 3  # frames that are kept
+
+
+def augment_clip(
+    keypoints: np.ndarray, rng: np.random.Generator, settings: ClipAugment
+) -> np.ndarray:
+    """A clip changed at random, float32, of about T / stride frames.
+
+    keypoints : shape (T, 69, 3), of ``preprocess_uni_sign``. What was not seen stays all zeros.
+    """
+    kept = keypoints[_times(len(keypoints), rng, settings)].astype(np.float32)
+    xy, confidence = kept[..., :2], kept[..., 2:]
     if rng.random() < settings.mirror:
-        xy, confidence = xy[:, _MIRROR] * np.float32([-1, 1]), confidence[:, _MIRROR]
-    size = rng.uniform(1 - settings.size, 1 + settings.size)
-    wide = rng.uniform(1 - settings.stretch, 1 + settings.stretch)
-    xy = xy @ (_turned(rng.normal(0, settings.turn)) * size * np.float32([wide, 1]))
-    xy[:, SIGN69.groups["body"]] += rng.normal(0, settings.shift, 2).astype(np.float32)
+        order = SIGN69.mirror
+        xy, confidence = xy[:, order] * _MIRRORED_X, confidence[:, order]
+    xy = _move_camera(xy, rng, settings)
     for hand in HANDS:
         points = SIGN69.groups[hand]
-        size = rng.uniform(1 - settings.hand_size, 1 + settings.hand_size)
-        xy[:, points] = xy[:, points] @ (_turned(rng.normal(0, settings.hand_turn)) * size)
-        confidence[_lost(len(clip), rng, settings), points] = 0
+        size = 1 + rng.uniform(-1, 1) * settings.hand_size
+        turned = xy[:, points] @ _turn(rng.uniform(-1, 1) * settings.hand_turn, size, size)
+        xy[:, points] = turned
+        confidence[_lost(len(kept), rng, settings), points] = 0
     changed = np.concatenate([np.clip(xy, -1, 1), confidence], axis=-1)
-    return (changed * (confidence > 0)).astype(np.float32)
+    return np.where(confidence > 0, changed, np.float32(0))
 
 
-def strided(clip: np.ndarray, stride: int) -> np.ndarray:
-    """The frames of a clip that are used where nothing is left to chance."""
-    return clip[min(stride // 2, len(clip) - 1) :: stride]
+def strided(keypoints: np.ndarray, stride: int) -> np.ndarray:
+    """Every stride-th frame, from the middle of the first stride; at least one."""
+    if stride < 1:
+        raise ValueError(f"a stride is at least 1 frame, got {stride}")
+    return keypoints[min(stride // 2, len(keypoints) - 1) :: stride]
 
 
-def _moments(n_frames: int, rng: np.random.Generator, settings: ClipAugment) -> np.ndarray:
-    """Numbers of the frames that are kept: faster or slower, a little uneven."""
-    step = settings.stride * rng.uniform(1 - settings.tempo, 1 + settings.tempo)
-    at = np.arange(rng.uniform(0, min(step, n_frames)), n_frames, step)
-    at = at + rng.normal(0, settings.jitter * settings.stride, len(at))
+def _times(n_frames: int, rng: np.random.Generator, settings: ClipAugment) -> np.ndarray:
+    """Which frames are kept, ascending: a tempo of its own, a random start, a little uneven."""
+    step = settings.stride * np.exp(rng.uniform(-1, 1) * settings.tempo)
+    at = np.arange(rng.uniform(0, step), n_frames, step)
+    if len(at) == 0:
+        return np.array([n_frames // 2])
+    at = np.sort(at + rng.normal(0, 1, len(at)) * settings.uneven * step)
     return np.clip(at.astype(int), 0, n_frames - 1)
 
 
-def _turned(angle: float) -> np.ndarray:
-    return np.float32([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+def _move_camera(xy: np.ndarray, rng: np.random.Generator, settings: ClipAugment) -> np.ndarray:
+    size = 1 + rng.uniform(-1, 1) * settings.size
+    wide = size * (1 + rng.uniform(-1, 1) * settings.stretch)
+    moved = xy @ _turn(rng.uniform(-1, 1) * settings.turn, wide, size)
+    shift = rng.uniform(-1, 1, 2).astype(np.float32) * np.float32(settings.shift)
+    moved[:, SIGN69.groups["body"]] += shift
+    return moved
+
+
+def _turn(angle: float, wide: float, high: float) -> np.ndarray:
+    """The matrix (2, 2) that rows of x, y are multiplied by: stretched, then turned."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.array([[wide * cos, wide * sin], [-high * sin, high * cos]], np.float32)
 
 
 def _lost(n_frames: int, rng: np.random.Generator, settings: ClipAugment) -> np.ndarray:
-    """Which frames do not see a hand: single ones, and now and then a run."""
-    lost = rng.random(n_frames) < settings.lost
-    if rng.random() < settings.lost_run:
+    """In which frames a hand is not seen, (T,) bool."""
+    lost = rng.random(n_frames) < settings.drop_frames
+    if rng.random() < settings.drop_run:
         start = rng.integers(n_frames)
-        lost[start : start + rng.integers(1, settings.longest_run + 1)] = True
+        lost[start : start + rng.integers(1, DROP_RUN + 1)] = True
     return lost

@@ -1,60 +1,68 @@
-"""Tokenizers: of a pretrained language model by name, or learned from a corpus's own words.
+"""Tokenizers: one that comes with a language model, or one learned from a corpus's own texts.
 
-A model that starts from nothing does not need 250,000 pieces: a corpus of a few thousand words
-needs a few hundred.
+A language model with random weights needs no pieces but the corpus's. The learned tokenizer is
+byte pair encoding, so with pieces to spare every frequent word becomes one piece; a mark of
+punctuation is always a piece of its own, and spaces come back where they were.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
-PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"  # with T5's numbers 0, 1, 2
+PAD, EOS, UNKNOWN = "<pad>", "</s>", "<unk>"  # ids 0, 1, 2, as in T5
+
+
+def train_tokenizer(texts: Iterable[str], size: int = 2000) -> Any:
+    """A tokenizer of ``transformers`` that ends every text with ``EOS``, as T5's does.
+
+    texts : what a model shall read and write; prompts too, or they fall into characters
+    size : the most pieces, with PAD, EOS, UNKNOWN and all characters
+
+    ValueError where there is no text, or size is too small for its characters.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    texts = [text for text in texts if text.strip()]
+    if not texts:
+        raise ValueError("there is no text to learn a tokenizer from; the clips need texts")
+    characters = {letter for text in texts for letter in text if not letter.isspace()}
+    least = len(characters) + 4  # PAD, EOS, UNKNOWN and the space
+    if size < least:
+        raise ValueError(
+            f"the texts have {len(characters)} characters; give at least {least} pieces, not {size}"
+        )
+    tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN, fuse_unk=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Punctuation(), pre_tokenizers.Metaspace(prepend_scheme="first")]
+    )
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="first")
+    tokenizer.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=size, special_tokens=[PAD, EOS, UNKNOWN], show_progress=False
+        ),
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"$A {EOS}", special_tokens=[(EOS, tokenizer.token_to_id(EOS))]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=EOS,
+        unk_token=UNKNOWN,
+        clean_up_tokenization_spaces=False,
+    )
 
 
 def load_tokenizer(name_or_path: str) -> Any:
-    """A tokenizer of ``transformers``, by its name at huggingface.co or its folder."""
+    """By its name at Hugging Face, or the folder it is in; ValueError where there is none."""
     from transformers import AutoTokenizer
 
     try:
         return AutoTokenizer.from_pretrained(name_or_path)
     except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
         raise ValueError(
-            f"no tokenizer {name_or_path!r}: give a folder that save_pretrained wrote, or a name "
-            f"at huggingface.co such as google/mt5-base ({str(error).splitlines()[0]})"
+            f"no tokenizer {name_or_path!r}: give a folder with tokenizer.json, or a name at "
+            f"huggingface.co such as google/mt5-base ({reason})"
         ) from error
-
-
-def train_tokenizer(texts: Sequence[str], pieces: int) -> Any:
-    """A unigram tokenizer of the texts, for ``transformers``; every text ends in ``</s>``.
-
-    pieces : at most so many; a small corpus gets fewer
-
-    What the texts never have (other letters, say) becomes ``<unk>``. ValueError without a text.
-    """
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    if not any(text.strip() for text in texts):
-        raise ValueError("no clip has a text to learn a tokenizer from")
-    tokenizer: Any = Tokenizer(models.Unigram())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()]
-    )
-    tokenizer.decoder = decoders.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=pieces,
-        special_tokens=[PAD, END, UNKNOWN],
-        unk_token=UNKNOWN,
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    end = (END, tokenizer.token_to_id(END))
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"$A {END}", special_tokens=[end]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token=PAD,
-        eos_token=END,
-        unk_token=UNKNOWN,
-        clean_up_tokenization_spaces=False,
-    )
