@@ -151,7 +151,7 @@ class ClipTable:
         wrong = sorted(name for name, kind in wanted.items() if found.get(name) != kind)
         if wrong:
             raise ValueError(f"it has no column {', '.join(wrong)} as clips have it")
-        batch.validate()
+        batch.validate(full=True)  # of labels and offsets: the keypoints are not read
         self.batch = batch
         self.n_frames = batch.column("n_frames").to_numpy()  # (rows,)
         self._fields = {name: batch.column(name) for name in ROW.names if name not in KEYPOINTS}

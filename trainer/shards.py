@@ -19,16 +19,13 @@ from dataclasses import asdict, dataclass, fields, replace
 from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from fingerpost.edge_runtime.keypoints import schema, to_view
 from fingerpost.trainer.clip_tables import KEYPOINTS, ROW, Clip, ClipTable, Row, row_of, table_of
-
-if TYPE_CHECKING:
-    from datasets import Dataset, IterableDataset
 
 FORMAT_VERSION = 1
 ABOUT = "shards.json"
@@ -114,15 +111,15 @@ class Shards:
             raise ValueError(f"{self.folder} has no clip in split {name!r}; its splits: {known}")
         return self.only(chosen)
 
-    def dataset(self) -> "Dataset":
-        """All clips of the folder as a Hugging Face Dataset that maps the same files.
+    @property
+    def numbers(self) -> np.ndarray:
+        """Shape (clips,), int: which clips of the whole folder these are, in its order."""
+        return self._chosen.copy()
 
-        Its ``push_to_hub`` shares them; ``stream_clips`` reads them back from there.
-        """
-        from datasets import Dataset, concatenate_datasets
-
-        parts = _read_about(self.folder)[1]
-        return concatenate_datasets([Dataset.from_file(str(self.folder / p)) for p in parts])
+    @property
+    def files(self) -> list[Path]:
+        """The parts of the whole folder, in order."""
+        return [self.folder / name for name in _read_about(self.folder)[1]]
 
     def verify(self) -> None:
         """Reads everything; ValueError where the clips are not those that were written."""
@@ -141,18 +138,6 @@ def open_shards(folder: Path) -> Shards:
             raise ValueError(f"{folder / name} should hold {n_clips} clips; copy the shards again")
         tables += part
     return Shards(folder, about, tables)
-
-
-def stream_clips(dataset: "Dataset | IterableDataset", rows: int = 16) -> Iterator[Clip]:
-    """The clips of shards that are read as a stream, from files or from a hub.
-
-    dataset : of ``datasets.load_dataset(..., streaming=True)``
-    rows : how many to hold in memory at once
-    """
-    for table in dataset.with_format("arrow").iter(batch_size=rows):
-        for batch in table.select(ROW.names).cast(ROW).to_batches():
-            clips = ClipTable(batch)
-            yield from (clips.clip(i) for i in range(len(clips)))
 
 
 def write_shards(folder: Path, clips: Iterable[Clip], about: ShardsAbout) -> Shards:
@@ -194,6 +179,8 @@ class ShardWriter:
         begun = sorted(folder.glob(PARTS))
         if (begun or (folder / ABOUT).exists()) and not resume:
             raise ValueError(f"{folder} holds shards already; give a new folder, or resume")
+        for path in folder.glob("*.partial"):  # of a writer that was killed
+            path.unlink()
         for path in begun:
             tables, digests = _open_part(path, self.about)
             self._count(path.name, tables, digests)
@@ -315,11 +302,12 @@ def _open_part(path: Path, about: ShardsAbout) -> tuple[list[ClipTable], int]:
     try:
         # Buffers keep the map alive; the file itself is closed: thousands of parts may be open.
         with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
-            made = json.loads((stream.schema.metadata or {})[METADATA])
+            made = json.loads((stream.schema.metadata or {}).get(METADATA, b"{}"))
             tables = [ClipTable(batch) for batch in stream]
-        digests = int(made["content_hash"], 16)
-    except (ValueError, KeyError, TypeError, OSError) as error:  # Arrow's own errors are ValueError
-        raise ValueError(f"{path} is damaged or no part of shards: {error}") from error
+        digests = int(made.get("content_hash", "0"), 16)
+    except (ValueError, TypeError, AttributeError, OSError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} is damaged, or no part of shards: {reason}") from error
     for name in ("corpus", "schema", "format_version"):
         if made.get(name) != getattr(about, name):
             raise ValueError(
