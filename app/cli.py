@@ -60,6 +60,10 @@ app = typer.Typer(
 )
 packs = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The packs that caption.")
 app.add_typer(packs, name="packs")
+imports = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Published weights, as checkpoints of ours."
+)
+app.add_typer(imports, name="import")
 corpora = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="The sign language corpora to train on."
 )
@@ -346,6 +350,34 @@ def extract(
         report = extract_corpus(plan, output, workers, ray, progress.show)
     show_report(report.as_json(), str(output), json)
     raise typer.Exit(1 if strict and report.dropped else 0)
+
+
+@imports.command("uni-sign")
+def import_uni_sign(
+    file: Annotated[Path, typer.Argument(help="The authors' file, .pth.", metavar="FILE")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="The checkpoint to write; else beside FILE."
+        ),
+    ] = None,
+    language: Annotated[
+        str, typer.Option(help="Of its texts, as its prompt names it: Chinese, English.")
+    ] = "",
+    tokenizer: Annotated[
+        str, typer.Option(help="Of mT5, a folder or google/mt5-base; evaluate needs it.")
+    ] = "",
+    asks: Annotated[
+        str, typer.Option(help="What it was trained to answer: text, glosses, isolated.")
+    ] = "text",
+) -> None:
+    """Turn published Uni-Sign weights, pose-only or RGB-pose, into a checkpoint."""
+    from fingerpost.trainer.import_uni_sign import write_imported
+
+    folder = output or file.with_suffix("")
+    model = write_imported(file, folder, language, tokenizer, asks)
+    kind = "RGB-pose" if model.config.rgb else "pose-only"
+    print(f"{folder}: {kind}, {sum(p.numel() for p in model.parameters()):,} parameters")
 
 
 def open_standard_streams() -> None:

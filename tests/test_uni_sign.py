@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from typer.testing import CliRunner
 
+from fingerpost.app.cli import app
 from fingerpost.edge_runtime.keypoints import COCO_WHOLEBODY, GROUPS, SIGN69, PoseSequence
 from fingerpost.edge_runtime.preprocess_uni_sign import preprocess_uni_sign
 from fingerpost.trainer.checkpoint import load_checkpoint, save_checkpoint
-from fingerpost.trainer.import_uni_sign import import_uni_sign, main, uni_sign_from
+from fingerpost.trainer.import_uni_sign import import_uni_sign, uni_sign_from
 from fingerpost.trainer.models.graph import distance_partition, graph_convolution
 from fingerpost.trainer.models.uni_sign import (
     IGNORED,
@@ -153,7 +155,8 @@ def test_an_import_accounts_for_every_entry(plain):
     state = plain.state_dict()
     for change, message in (
         ({"gate.weight": torch.zeros(1)}, "gate.weight"),
-        ({"rgb_proj.weight": torch.zeros(1)}, "RGB-pose"),
+        ({"rgb_proj.weight": torch.zeros(1)}, "fusion"),
+        ({"fusion_pose_rgb_linear.bias": torch.zeros(1)}, "fusion_pose_rgb_linear"),
         ({"proj_linear.left.bias": torch.ones(64)}, "right hand"),
         ({"part_para": torch.zeros(3)}, "part_vector"),
     ):
@@ -175,13 +178,12 @@ def test_a_language_model_whose_two_matrices_differ_stays_so(plain, tmp_path, ba
         assert torch.equal(loaded(*batch), model(*batch))
 
 
-def test_the_command_writes_a_checkpoint_that_loads(plain, tmp_path, monkeypatch, batch):
+def test_the_command_writes_a_checkpoint_that_loads(plain, tmp_path, batch):
     torch.save({"model": plain.state_dict()}, tmp_path / "theirs.pth")
-    out = tmp_path / "ours"
-    arguments = [str(tmp_path / "theirs.pth"), "-o", str(out), "--language", "Chinese"]
-    monkeypatch.setattr("sys.argv", ["import_uni_sign", *arguments])
-    main()
-    loaded, info, _ = load_checkpoint(out)
+    arguments = ["import", "uni-sign", str(tmp_path / "theirs.pth"), "--language", "Chinese"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0 and "pose-only" in result.output
+    loaded, info, _ = load_checkpoint(tmp_path / "theirs")
     assert info["language"] == "Chinese" and json.dumps(info)
     with torch.no_grad():
         assert loaded(*batch).item() == pytest.approx(plain.eval()(*batch).item(), abs=1e-5)
@@ -196,6 +198,10 @@ def test_a_file_that_would_run_code_is_refused(tmp_path):
     with pytest.raises(ValueError, match="plain tensors"):
         import_uni_sign(tmp_path / "trap.pth")
     assert not (tmp_path / "sprung").exists()
+    for junk in (b"", b"PK", b"hello world, this is nothing " * 10):
+        (tmp_path / "junk.pth").write_bytes(junk)
+        with pytest.raises(ValueError, match="plain tensors"):
+            import_uni_sign(tmp_path / "junk.pth")
     with pytest.raises(FileNotFoundError, match="no file"):
         import_uni_sign(tmp_path / "none.pth")
 

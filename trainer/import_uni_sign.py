@@ -1,15 +1,13 @@
-"""The authors' published Uni-Sign weights, pose-only, as a checkpoint of ours.
+"""The authors' published Uni-Sign weights, pose-only or RGB-pose, as a checkpoint of ours.
 
-python -m fingerpost.trainer.import_uni_sign FILE.pth -o FOLDER --language Chinese
+fingerpost import uni-sign FILE.pth -o FOLDER --language Chinese
 
 Every entry of their file is accounted for, or the import fails; the file is opened as plain
 tensors, so nothing in it can run.
 """
 
-import argparse
-import hashlib
-import pickle
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +16,15 @@ from torch import Tensor
 
 from fingerpost.trainer.checkpoint import save_checkpoint
 from fingerpost.trainer.models.uni_sign import UniSign, UniSignConfig
+from fingerpost.trainer.models.uni_sign_rgb import WIDTH, HandCrops, HandPictures
+from fingerpost.trainer.plain_tensors import read_plain_tensors, sha256_of
+from fingerpost.trainer.tasks.translation import KINDS, Settings, Translation
+from fingerpost.trainer.text_tokenizer import load_tokenizer
 
 ORIGIN = "https://github.com/ZechengLi19/Uni-Sign"
 
 _PARTS = {"body": "body", "right": "hand", "face_all": "face"}
 _THEIR_LANGUAGE_MODEL = "mt5_model."
-_OF_THE_RGB_BRANCH = ("rgb_", "fusion_pose_rgb", "fusion_gate")
 _BLOCK_NAMES = {  # of ST-GCN layers, theirs to ours
     "gcn.A": "graph.adjacency",
     "gcn.conv": "graph",
@@ -33,26 +34,70 @@ _BLOCK_NAMES = {  # of ST-GCN layers, theirs to ours
     "residual.0": "residual",
     "residual.1": "residual_norm",
 }
+_ATTENTION = "fusion_pose_rgb_DA"
+_RGB_NAMES = {  # how entries of the RGB branch begin, theirs to ours
+    "rgb_support_backbone.0": "backbone",
+    "rgb_proj": "project",
+    f"{_ATTENTION}.to_q": "attention.query",
+    f"{_ATTENTION}.to_k": "attention.key",
+    f"{_ATTENTION}.to_v": "attention.value",
+    f"{_ATTENTION}.to_out": "attention.out",
+    f"{_ATTENTION}.to_offsets": "attention.offset",
+    f"{_ATTENTION}.rel_pos_bias.mlp.0.0": "attention.distance.0",
+    f"{_ATTENTION}.rel_pos_bias.mlp.1.0": "attention.distance.2",
+    f"{_ATTENTION}.rel_pos_bias.mlp.2": "attention.distance.4",
+    f"{_ATTENTION}.cross_attn": "attention.whole",
+    f"{_ATTENTION}.pe_layer.positional_encoding_gaussian_matrix": "attention.frequencies",
+    "fusion_gate": "gate.layers",
+}
+_NEVER_USED = {  # a layer that their code makes and saves, and nothing calls
+    "fusion_pose_rgb_linear.weight": (WIDTH, WIDTH),
+    "fusion_pose_rgb_linear.bias": (WIDTH,),
+}
+
+
+def write_imported(
+    file: Path, folder: Path, language: str = "", tokenizer: str = "", asks: str = "text"
+) -> UniSign:
+    """Writes the checkpoint of one of the authors' files, and returns its model.
+
+    language : of its texts, as its prompt names it ("Chinese"); "" = as each clip says
+    tokenizer : of mT5, a name or folder of ``transformers``. With it the checkpoint can be
+        evaluated; without, it is weights alone
+    asks : of ``translation.KINDS``, what it was trained to answer
+    """
+    if asks not in KINDS:
+        raise ValueError(f"unknown kind of answer {asks!r}; known: {', '.join(KINDS)}")
+    model = import_uni_sign(file)
+    info: dict[str, Any] = {"language": language, "preprocess": "uni_sign", "origin": ORIGIN}
+    if tokenizer:
+        prompts = {kind: language for kind in KINDS} if language else {}
+        task = Translation(Settings(asks=(asks,), prompts=prompts), load_tokenizer(tokenizer))
+        rows = model.language_model.config.vocab_size
+        if len(task.tokenizer) > rows:
+            raise ValueError(
+                f"the tokenizer has {len(task.tokenizer)} pieces, the language model {rows}: give "
+                "the tokenizer that belongs to it"
+            )
+        info |= {"task": "translation", **task.save(folder)}
+    save_checkpoint(folder, model, info, {"imported": {"sha256": sha256_of(file)}})
+    return model
 
 
 def import_uni_sign(file: Path, label_smoothing: float = 0.2) -> UniSign:
-    """The model of one of the authors' pose-only checkpoint files, in eval mode, float32.
+    """The model of one of the authors' checkpoint files, in eval mode, float32.
 
     ValueError, in one line, where the file holds anything else.
     """
+    theirs = read_plain_tensors(file)
     try:
-        return uni_sign_from(_read(file), label_smoothing)
+        return uni_sign_from(theirs, label_smoothing)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
 
 
 def uni_sign_from(theirs: dict[str, Tensor], label_smoothing: float = 0.2) -> UniSign:
     """The model of the authors' state dict, float32."""
-    rgb = [name for name in theirs if name.startswith(_OF_THE_RGB_BRANCH)]
-    if rgb:
-        raise ValueError(
-            f"an RGB-pose checkpoint ({len(rgb)} entries such as {rgb[0]}); give a pose-only one"
-        )
     _check_left_is_right(theirs)
     ours, unknown = {}, []
     for name, tensor in theirs.items():
@@ -60,14 +105,15 @@ def uni_sign_from(theirs: dict[str, Tensor], label_smoothing: float = 0.2) -> Un
             ours["language_model." + name.removeprefix(_THEIR_LANGUAGE_MODEL)] = tensor
         elif (our_name := our_name_of(name)) is not None:
             ours[our_name] = _reshaped(our_name, tensor)
-        elif ".left." not in name:  # that is the right hand again
-            unknown.append(name)
+        elif ".left." not in name and tuple(tensor.shape) != _NEVER_USED.get(name):
+            unknown.append(name)  # .left. is the right hand again
     if unknown:
         raise ValueError(f"entries that Uni-Sign does not have: {', '.join(unknown[:3])}")
 
     language_model = language_model_of(ours)
     tied = _equal(ours, "language_model.shared.weight", "language_model.lm_head.weight")
-    model = UniSign(UniSignConfig(language_model, tied=tied, label_smoothing=label_smoothing))
+    rgb = any(name.startswith("poses.fusion.") for name in ours)
+    model = UniSign(UniSignConfig(language_model, tied, label_smoothing, rgb))
     try:
         model.load_state_dict(ours, strict=True)
     except RuntimeError as error:  # torch's own list of what is missing, one entry a line
@@ -77,7 +123,7 @@ def uni_sign_from(theirs: dict[str, Tensor], label_smoothing: float = 0.2) -> Un
 
 
 def our_name_of(name: str) -> str | None:
-    """What an entry of the authors' pose encoder is called here; None where it is not one."""
+    """What an entry of the authors' encoder is called here; None where it is not one."""
     whole = {
         "part_para": "poses.part_vector",
         "pose_proj.weight": "poses.projection.weight",
@@ -88,6 +134,9 @@ def our_name_of(name: str) -> str | None:
     if found := re.fullmatch(r"proj_linear\.(\w+)\.(weight|bias)", name):
         part, kind = found.groups()
         return f"poses.parts.{_PARTS[part]}.embedding.{kind}" if part in _PARTS else None
+    for theirs, ours in _RGB_NAMES.items():
+        if name == theirs or name.startswith(theirs + "."):
+            return f"poses.fusion.{ours}{name.removeprefix(theirs)}"
     found = re.fullmatch(r"(gcn|fusion_gcn)_modules\.(\w+)\.layer(\d)_(\d)\.(.+)", name)
     if not found or found[2] not in _PARTS:
         return None
@@ -131,17 +180,27 @@ def language_model_of(state: dict[str, Tensor]) -> dict[str, Any]:
     }
 
 
-def _read(file: Path) -> dict[str, Tensor]:
-    if not file.is_file():
-        raise FileNotFoundError(f"no file {file}")
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError) as error:
-        raise ValueError("does not open as plain tensors; nothing of it was run") from error
-    state = content.get("model", content) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise ValueError('no checkpoint: expected {"model": names to tensors}')
-    return {name: v.float() if v.is_floating_point() else v for name, v in state.items()}
+def hands_of_batch(batch: Mapping[str, Any]) -> HandPictures:
+    """The pictures of hands in a batch as the authors' ``collate_fn`` makes it.
+
+    batch : for each side ``{side}_hands`` (N, 3, 112, 112), ``{side}_skeletons_norm`` (N, 21, 2),
+        ``{side}_sampled_indices`` (N,) and ``{side}_rgb_len``, how many of the N each clip has.
+        A clip without pictures has one of zeros, with the index -1; it is left out.
+    """
+    return HandPictures(_crops_of_batch(batch, "left"), _crops_of_batch(batch, "right"))
+
+
+def _crops_of_batch(batch: Mapping[str, Any], side: str) -> HandCrops:
+    names = [f"{side}_{name}" for name in ("hands", "skeletons_norm", "sampled_indices", "rgb_len")]
+    missing = [name for name in names if name not in batch]
+    if missing:
+        raise ValueError(f"no batch of an RGB-pose data set: it has no {', '.join(missing)}")
+    pictures, points, frame, lengths = (batch[name] for name in names)
+    counts = torch.as_tensor(lengths)
+    clip = torch.arange(len(counts)).repeat_interleave(counts)
+    kept = frame >= 0
+    points = points[kept].to(pictures.dtype)
+    return HandCrops(pictures[kept], points, clip.to(frame.device)[kept], frame[kept].long())
 
 
 def _check_left_is_right(state: dict[str, Tensor]) -> None:
@@ -153,6 +212,8 @@ def _check_left_is_right(state: dict[str, Tensor]) -> None:
 
 def _reshaped(our_name: str, tensor: Tensor) -> Tensor:
     """Their 1x1 convolutions are matrices here, and their (5, 1) kernels (1, 5) ones."""
+    if our_name.endswith(("attention.key.weight", "attention.value.weight")):
+        return tensor.flatten(2)  # over one row of keypoints: (D, C, 1, 1) as (D, C, 1)
     if our_name.endswith(("graph.weight", "graph.bias")):  # (2 D, C, 1, 1), (2 D,)
         return tensor.reshape(2, -1, *tensor.shape[1:2])
     if our_name.endswith("temporal.weight") and tensor.dim() == 4:
@@ -169,23 +230,3 @@ def _equal(state: dict[str, Tensor], one: str, other: str) -> bool:
 def _count(state: dict[str, Tensor], prefix: str) -> int:
     found = {name.removeprefix(prefix).split(".")[0] for name in state if name.startswith(prefix)}
     return len(found)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("file", type=Path, help="the authors' .pth")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the checkpoint")
-    parser.add_argument("--language", required=True, help="of its texts, as its prompt names it")
-    given = parser.parse_args()
-    try:
-        model = import_uni_sign(given.file)
-    except (ValueError, FileNotFoundError) as error:
-        parser.error(str(error))
-    sha256 = hashlib.sha256(given.file.read_bytes()).hexdigest()
-    info = {"language": given.language, "preprocess": "uni_sign", "origin": ORIGIN}
-    save_checkpoint(given.output, model, info, {"imported": {"sha256": sha256}})
-    print(f"{given.output}: {sum(p.numel() for p in model.parameters()):,} parameters")
-
-
-if __name__ == "__main__":
-    main()

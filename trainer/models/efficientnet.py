@@ -11,12 +11,13 @@ its published ImageNet weights fit, and so do those of models that were built on
 Written here because torchvision, and timm that needs it, have no wheel beside a CPU torch on PyPI.
 """
 
-import pickle
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from fingerpost.trainer.plain_tensors import read_plain_tensors
 
 N_FEATURES = 1280
 STRIDE = 32  # pixels of the picture to one place of the grid; 112 pixels make 4 places
@@ -118,10 +119,8 @@ def read_image_net_weights(file: Path) -> dict[str, Tensor]:
 
     The classifier's entries are left out. ValueError where the file holds anything else.
     """
-    if not file.is_file():
-        raise FileNotFoundError(f"no file {file}")
-    state = {k: v for k, v in _read(file).items() if not k.startswith("classifier.")}
-    state = {name.removeprefix("features."): tensor for name, tensor in state.items()}
+    state = read_plain_tensors(file)
+    state = {k.removeprefix("features."): v for k, v in state.items() if "classifier." not in k}
     expected = {name: v.shape for name, v in EfficientNetB0().state_dict().items()}
     found = {name: v.shape for name, v in state.items()}
     if wrong := sorted(n for n in {*expected, *found} if expected.get(n) != found.get(n)):
@@ -129,24 +128,7 @@ def read_image_net_weights(file: Path) -> dict[str, Tensor]:
             f"{file} holds no EfficientNet-B0 of torchvision: {len(wrong)} entries such as "
             f"{wrong[0]} are missing, unknown or of another shape"
         )
-    return {name: v.float() if v.is_floating_point() else v for name, v in state.items()}
-
-
-def _read(file: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    content: Any
-    try:
-        if file.suffix == ".safetensors":
-            content = load_file(file)
-        else:
-            content = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, SafetensorError) as error:
-        raise ValueError(f"{file} does not open as plain tensors; nothing of it was run") from error
-    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise ValueError(f"{file} is no state dict of names and tensors")
-    return content
+    return state
 
 
 def _convolution(
