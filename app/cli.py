@@ -380,6 +380,65 @@ def import_uni_sign(
     print(f"{folder}: {kind}, {sum(p.numel() for p in model.parameters()):,} parameters")
 
 
+@app.command()
+def curate(
+    video: Annotated[Path, typer.Argument(help="A long video with signing.", metavar="VIDEO")],
+    captions: Annotated[
+        Path,
+        typer.Argument(help=".vtt, .srt, or a speech recogniser's .json.", metavar="CAPTIONS"),
+    ],
+    *,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="The corpus to write or add to.")
+    ],
+    crop: Annotated[
+        str | None,
+        typer.Option(metavar="X,Y,W,H", help="Where the signer is; pixels or fractions."),
+    ] = None,
+    no_crop: Annotated[bool, typer.Option("--no-crop", help="Keep the whole picture.")] = False,
+    cut_at: Annotated[
+        str | None, typer.Option(metavar="MARKS", help="Where sentences end.", show_default=False)
+    ] = None,
+    shift_ms: Annotated[int, typer.Option(help="Added to the captions' times.")] = 0,
+    max_frames: Annotated[int, typer.Option(help="Longer clips are dropped.")] = 512,
+    fps: Annotated[
+        float | None, typer.Option(help="Of the clips; by default the video's own.")
+    ] = None,
+    signer: Annotated[str, typer.Option(help="Who signs, for the table.")] = "",
+    split: Annotated[str, typer.Option(help="train, val or test, for the table.")] = "",
+    language: Annotated[str, typer.Option(help="Of the signing, such as csl or ase.")] = "",
+    text_language: Annotated[str, typer.Option(help="Of the captions, such as zh or en.")] = "",
+    landmarker: LandmarkerFile = None,
+    json: Json = False,
+) -> None:
+    """Cut a long captioned video into a corpus: a clip a sentence, of the signer alone."""
+    from functools import partial
+
+    from fingerpost.app.commands_curate import ClipProgress, crop_of, show_record
+    from fingerpost.edge_runtime.landmarks import Landmarker
+    from fingerpost.trainer.curate import Settings
+    from fingerpost.trainer.curate import curate as run
+    from fingerpost.trainer.curate_crop import find_signer
+    from fingerpost.trainer.curate_records import as_plain
+    from fingerpost.trainer.curate_words import SENTENCE_ENDS
+
+    settings = Settings(
+        crop=crop_of(crop, no_crop),
+        ends=SENTENCE_ENDS if cut_at is None else cut_at,
+        shift_ms=shift_ms,
+        max_frames=max_frames,
+        fps=fps,
+        signer=signer,
+        split=split,
+        language=language,
+        text_language=text_language,
+    )
+    find = partial(find_signer, make_landmarker=partial(Landmarker, bundle=landmarker))
+    with ClipProgress() as progress:
+        record = run(video, captions, output, settings, progress.show, find)
+    show_record(as_plain(record), record.counts(), str(output), json)
+
+
 def open_standard_streams() -> None:
     """Gives stdin, stdout and stderr that the caller has closed (``>&-``) to nowhere.
 

@@ -1,0 +1,90 @@
+"""``fingerpost curate``: how far it is, what it kept of a video, and what it dropped and why."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from fingerpost.app.terminal import clock, print_json, stderr_console, stdout_console, tell
+
+MAX_SHOWN = 3  # captions of each reason; the record has them all
+MAX_LETTERS = 40  # of a caption
+
+
+class ClipProgress:
+    """Says what is done first; then a bar, where there is a terminal. Use it in a ``with``."""
+
+    def __init__(self) -> None:
+        self._console = stderr_console()
+        self._bar = Progress(
+            TextColumn("cutting"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left:"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+        )
+        self._task = self._bar.add_task("cutting", total=None)
+
+    def __enter__(self) -> "ClipProgress":
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+    def show(self, done: int, total: int) -> None:
+        """So many clips of so many are done."""
+        self._bar.update(self._task, completed=done, total=total)
+
+
+def crop_of(crop: str | None, no_crop: bool) -> str:
+    """The two options as one setting: a box, "whole" or "find"."""
+    if crop is not None and no_crop:
+        raise ValueError("--crop and --no-crop contradict each other: give one of them")
+    return "whole" if no_crop else crop or "find"
+
+
+def show_record(
+    record: Mapping[str, Any], counts: Mapping[str, int], folder: str, as_json: bool
+) -> None:
+    """record : what the folder keeps of the video; counts : of what was dropped, by reason"""
+    if as_json:
+        print_json(record)
+        return
+    clips, box = record["clips"], record["box"]
+    minutes = sum(clip["n_frames"] for clip in clips) / record["fps"] / 60
+    tell(
+        f"{folder}: {len(clips)} clips, {minutes:.1f} minutes, of {record['video']}; "
+        f"{box['width']}x{box['height']} pixels at {box['x']}, {box['y']}"
+    )
+    if not counts:
+        return
+    table = Table("dropped", "captions", "such as", box=None, pad_edge=False)
+    for reason, count in counts.items():
+        such = [d for d in record["dropped"] if d["reason"] == reason]
+        table.add_row(Text(reason), str(count), Text(_shown(such)))
+    stdout_console().print(table)
+    tell(f"{folder}/curated/ lists them all.")
+
+
+def _shown(dropped: Sequence[Mapping[str, Any]]) -> str:
+    """``00:12.3 What was said … | 01:15.0 [music]``."""
+    texts = []
+    for one in dropped[:MAX_SHOWN]:
+        text = one["text"]
+        short = text if len(text) <= MAX_LETTERS else text[: MAX_LETTERS - 2] + " …"
+        texts.append(f"{clock(one['start_ms'])} {short}")
+    return " | ".join(texts)
