@@ -1,6 +1,7 @@
 """What a checkpoint says of clips, and how right it is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +61,15 @@ def predict(
     numbers: Sequence[int],
     batch: int,
     device: Any,
+    autocast: Callable[[], AbstractContextManager] = nullcontext,
 ) -> Answers:
     """The answers to the clips of these numbers, by kind, in the order of the clips' lengths."""
     answers: Answers = {}
     network.eval()
     with torch.no_grad():
         for of_batch in plain_batches(clips, numbers, batch):
-            for kind, said in task.predict(network, of_batch.to(device)).items():
+            with autocast():
+                of_clips = task.predict(network, of_batch.to(device))
+            for kind, said in of_clips.items():
                 answers.setdefault(kind, []).extend(said)
     return answers

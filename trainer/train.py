@@ -86,11 +86,11 @@ def train(recipe: Recipe, out: Path, report: Report) -> dict[str, float]:
 
 def start(recipe: Recipe) -> Accelerator:
     """Seeds everything, and joins the other processes."""
-    precision = "no" if recipe.training.precision == "fp32" else recipe.training.precision
-    accelerator = Accelerator(mixed_precision=precision)
-    on_cpu = accelerator.device.type == "cpu"
-    if precision == "fp16" and on_cpu:
+    precision = recipe.training.precision
+    if precision == "fp16" and not torch.cuda.is_available():
         raise ValueError("training.precision: fp16 needs CUDA; use bf16 or fp32")
+    accelerator = Accelerator(mixed_precision="no" if precision == "fp32" else precision)
+    on_cpu = accelerator.device.type == "cpu"
     torch.manual_seed(recipe.seed)  # the same first weights everywhere; ``build`` seeds once more
     # On CUDA some operations have no deterministic form, and those that have are slower.
     torch.use_deterministic_algorithms(on_cpu, warn_only=True)
@@ -176,8 +176,15 @@ def validate(
     """The task's figures on the clips of validation, shared out among the processes."""
     n_clips = min(len(val), recipe.data.max_val_clips or len(val))
     mine = range(accelerator.process_index, n_clips, accelerator.num_processes)
-    with accelerator.autocast():
-        answers = predict(task, weights, val, mine, recipe.training.batch, accelerator.device)
+    answers = predict(
+        task,
+        weights,
+        val,
+        mine,
+        recipe.training.batch,
+        accelerator.device,
+        accelerator.autocast,
+    )
     if accelerator.num_processes > 1:
         together = gather_object(list(answers.items()))
         answers = {kind: [] for kind, _ in together}

@@ -308,6 +308,10 @@ def _language_model(config: UniSignConfig) -> nn.Module:
     fields = dict(config.language_model)
     _check_kind(fields.get("model_type"))
     model = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(**fields))
+    # They start with a deviation of 1, fit for T5's scaled output; mT5's is not scaled, and would
+    # be sure of nonsense.
+    with torch.no_grad():
+        model.get_input_embeddings().weight.mul_(model.config.d_model**-0.5)
     if not config.tied:
         model.config.tie_word_embeddings = False
         model.lm_head.weight = nn.Parameter(model.lm_head.weight.detach().clone())

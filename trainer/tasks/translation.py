@@ -21,6 +21,7 @@ from fingerpost.edge_runtime.resample import resample
 from fingerpost.trainer.augment_clips import ClipAugment, augment_clip, strided
 from fingerpost.trainer.models.uni_sign import (
     IGNORED,
+    PROMPT,
     Prompt,
     UniSign,
     UniSignConfig,
@@ -96,11 +97,7 @@ class Translation:
         self.settings = settings
         self.tokenizer = tokenizer
         self.best = _BEST[settings.asks[0]]
-        self._augment: ClipAugment | None = None
-        if settings.augment is not None:
-            self._augment = convert(
-                {**settings.augment, "stride": settings.stride}, ClipAugment, "settings.augment"
-            )
+        self._augment = _augment_of(settings)
 
     @classmethod
     def from_data(cls, settings: dict[str, Any], clips: Any, seed: int) -> "Translation":
@@ -108,7 +105,9 @@ class Translation:
         if chosen.tokenizer:
             return cls(chosen, load_tokenizer(chosen.tokenizer))
         glosses = [" ".join(row) for row in clips.column("glosses")]
-        texts = sorted({*clips.column("text"), *glosses} - {""})
+        kinds = {_prompt(kind, code, chosen) for kind in chosen.asks for code in _codes(clips)}
+        prompts = [PROMPT.format(language=name) for name in kinds]
+        texts = sorted({*clips.column("text"), *glosses, *prompts} - {""})
         return cls(chosen, train_tokenizer(texts, chosen.pieces))
 
     @classmethod
@@ -203,13 +202,9 @@ class Translation:
         return answers
 
     def _question(self, kind: str, clip: Clip) -> Question | None:
-        if kind == "text":
-            name = LANGUAGES.get(clip.text_language, clip.text_language or "English")
-            truth = clip.text.strip()
-        else:
-            name = {"glosses": "glosses", "isolated": "gloss"}[kind]
-            truth = " ".join(clip.glosses)
-        return Question(kind, self.settings.prompts.get(kind, name), truth) if truth else None
+        truth = clip.text.strip() if kind == "text" else " ".join(clip.glosses)
+        prompt = _prompt(kind, clip.text_language, self.settings)
+        return Question(kind, prompt, truth) if truth else None
 
     def _changed(self, keypoints: np.ndarray, draws: Sequence[int] | None, i: int) -> Tensor:
         if draws is None or self._augment is None:
@@ -229,6 +224,26 @@ class Translation:
             "eos_token_id": self.tokenizer.eos_token_id,
             "decoder_start_token_id": self.tokenizer.pad_token_id,
         }
+
+
+def _prompt(kind: str, text_language: str, settings: Settings) -> str:
+    """What the prompt says in place of {language}."""
+    name = LANGUAGES.get(text_language, text_language or "English")
+    return settings.prompts.get(kind, {"glosses": "glosses", "isolated": "gloss"}.get(kind, name))
+
+
+def _codes(clips: Any) -> set[str]:
+    return set(clips.column("text_language"))
+
+
+def _augment_of(settings: Settings) -> ClipAugment | None:
+    if settings.augment is None:
+        return None
+    try:
+        return ClipAugment(stride=settings.stride, **settings.augment)
+    except TypeError as error:
+        known = ", ".join(ClipAugment.__dataclass_fields__)
+        raise ValueError(f"settings.augment: {error}; known: {known}") from error
 
 
 _BEST = {"text": "text.bleu4", "glosses": "glosses.wer", "isolated": "isolated.top1"}
