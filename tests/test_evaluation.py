@@ -303,7 +303,8 @@ def test_no_confusion_is_said(tmp_path):
 def test_nothing_in_the_picture_is_cut_off(tmp_path):
     from matplotlib.image import imread
 
-    names = [f"$gloss_{i}$ ^ with a very long name" for i in range(40)]
+    # read as a formula, which matplotlib would like to, these names would be errors
+    names = [rf"$\gloss_{i}{{$ with a very long name" for i in range(40)]
     answers = [Prediction(str(i), "", names[i % 40], names[(i * 7) % 40]) for i in range(400)]
     answers.append(Prediction("silent", "", names[0], ""))
     note = draw_confusions(tmp_path / "c.png", "isolated", answers)

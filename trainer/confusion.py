@@ -146,7 +146,9 @@ def _draw_matrix(
     share = counts / np.array([max(1, n_true[gloss]) for gloss in glosses])[:, None]
     right = np.eye(len(glosses), dtype=bool)
     for hidden, colours in ((~right, "Greys"), (right | (counts == 0), "Reds")):
-        axes.imshow(np.ma.masked_where(hidden, share), cmap=colours, vmin=0.0, vmax=1.0)
+        axes.imshow(np.ma.masked_where(hidden, share), cmap=colours, vmin=0.0, vmax=1.0, zorder=1)
+    axes.grid(color="0.9", linewidth=0.5)  # under the cells, which leads the eye to the names
+    axes.set_axisbelow(True)
     for row, column in zip(*np.nonzero(counts), strict=True):
         dark = share[row, column] > 0.55
         axes.text(
