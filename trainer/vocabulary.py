@@ -10,29 +10,9 @@ from fingerpost.trainer.corpora import read_corpus
 from fingerpost.trainer.corpora.sample import SPLITS
 from fingerpost.trainer.corpora.tables import read_lines
 from fingerpost.trainer.models.uni_sign import PROMPT
+from fingerpost.trainer.tasks.translation import LANGUAGES
 
-LANGUAGE_NAMES = {  # text_language of a Sample to what the prompt calls it
-    "ar": "Arabic",
-    "cs": "Czech",
-    "de": "German",
-    "el": "Greek",
-    "en": "English",
-    "es": "Spanish",
-    "fr": "French",
-    "hi": "Hindi",
-    "it": "Italian",
-    "ja": "Japanese",
-    "ko": "Korean",
-    "nl": "Dutch",
-    "pl": "Polish",
-    "pt": "Portuguese",
-    "ru": "Russian",
-    "sv": "Swedish",
-    "tr": "Turkish",
-    "uk": "Ukrainian",
-    "zh": "Chinese",
-}
-GLOSSES = "glosses"  # what the prompt calls signs in their order
+GLOSSES = ("glosses", "gloss")  # what the prompt calls signs in their order, and one sign
 
 
 def corpus_sentences(
@@ -62,12 +42,17 @@ def corpus_sentences(
 def prompts(languages: Iterable[str] = ()) -> list[str]:
     """What the model is asked, for glosses and for each language.
 
-    languages : codes ("en-GB", "zh") or names ("English"); where there is none, all names that we
-        know, since the corpus did not say which it needs
+    languages : codes ("zh", "en-GB"); where there is none, all names that we know, since the corpus
+        did not say which it needs
     """
-    names = [LANGUAGE_NAMES.get(code.split("-")[0], code) for code in languages]
-    names = names or list(LANGUAGE_NAMES.values())
-    return [PROMPT.format(language=name) for name in dict.fromkeys([*names, GLOSSES])]
+    names = [name for code in languages for name in (LANGUAGES.get(code, code), _base_name(code))]
+    names = names or list(LANGUAGES.values())
+    return [PROMPT.format(language=name) for name in dict.fromkeys([*names, *GLOSSES])]
+
+
+def _base_name(code: str) -> str:
+    """English of en-GB, or the code itself."""
+    return LANGUAGES.get(code.split("-")[0], code)
 
 
 def _sentences_of_file(path: Path) -> list[str]:
