@@ -59,7 +59,8 @@ PLAN = "plan.json"
 JOBS = "jobs"
 DROPPED = "dropped.json"
 MODELS = ("landmarker", "rtmpose_model", "detector_model")  # settings that are paths
-JOB_CLIPS = 16  # what a kill costs at most, for each worker: about a minute
+JOB_CLIPS = 16  # what a kill costs at most, for each worker: about two minutes
+FEW_JOBS = 64  # a small corpus has smaller jobs, so that all workers have something to do
 PLAN_VERSION = 1
 
 
@@ -76,7 +77,7 @@ class Plan:
     settings: Settings
     samples: tuple[Sample, ...]
     dropped: tuple[Dropped, ...]
-    job_clips: int = JOB_CLIPS
+    job_clips: int
 
     @property
     def n_jobs(self) -> int:
@@ -130,8 +131,11 @@ class Task:
         return self.folder / f"{number:06}"
 
 
-def make_plan(corpus: str, folder: Path, settings: Settings, job_clips: int = JOB_CLIPS) -> Plan:
-    """Reads a corpus. ValueError or OSError: no such corpus or folder, broken annotations."""
+def make_plan(corpus: str, folder: Path, settings: Settings, job_clips: int = 0) -> Plan:
+    """Reads a corpus. ValueError or OSError: no such corpus or folder, broken annotations.
+
+    job_clips : samples of a job; 0 chooses, by the number of samples alone
+    """
     folder = folder.absolute()  # jobs may be done elsewhere
     models = {name: getattr(settings, name) for name in MODELS}
     settings = replace(settings, **{k: path.absolute() for k, path in models.items() if path})
@@ -149,6 +153,7 @@ def make_plan(corpus: str, folder: Path, settings: Settings, job_clips: int = JO
             samples.append(sample)
     if not samples and not dropped:
         raise ValueError(f"the corpus {corpus} in {folder} has no samples; is it the right folder?")
+    job_clips = job_clips or max(1, min(JOB_CLIPS, len(samples) // FEW_JOBS))
     return Plan(corpus, folder, settings, tuple(samples), tuple(dropped), job_clips)
 
 
