@@ -22,21 +22,34 @@ HAND_NUMBERS = N_HAND * 3
 
 @dataclass(frozen=True)
 class HolisticClips:
-    """sequences : N, view sign69, face not seen; label : N glosses; split : N, "" where unknown."""
+    """sequences : N, view sign69, face not seen; label : N glosses; split : N, "" where unknown.
+
+    id : N, unique in its file; signer : N, "" where the file is of one person
+    """
 
     sequences: list[PoseSequence]
     label: tuple[str, ...]
     split: tuple[str, ...]
+    id: tuple[str, ...]
+    signer: tuple[str, ...]
 
 
 def read_wlasl50(path: Path) -> HolisticClips:
     """377 clips of WLASL, 50 glosses, 11 body points, 30 frames spread over each clip.
 
-    The clips are WLASL's own: their split is that of the hand landmarks.
+    The clips are WLASL's own: their split is that of the hand landmarks. An id is WLASL's number of
+    the video and, for some are here twice, the number of the clip among those of its gloss.
     """
     data = _load(path)
     sequences = _sequences(data["X"], data["pose_idx"], fps=15, aspect=4 / 3)
-    return HolisticClips(sequences, _strings(data["label"]), _strings(data["wlasl_split"]))
+    numbers = zip(data["wlasl_video_id"], data["seq"], strict=True)
+    return HolisticClips(
+        sequences,
+        _strings(data["label"]),
+        _strings(data["wlasl_split"]),
+        tuple(f"{video}.{number}" for video, number in numbers),
+        _strings(data["signer"]),
+    )
 
 
 def read_webcam(path: Path) -> HolisticClips:
@@ -44,7 +57,9 @@ def read_webcam(path: Path) -> HolisticClips:
     data = _load(path)
     body = np.arange(len(BLAZE_BODY_POINTS))
     sequences = _sequences(data["X"], body, fps=15, aspect=4 / 3)
-    return HolisticClips(sequences, _strings(data["label"]), ("",) * len(sequences))
+    ids = tuple(f"{number:04d}" for number in range(len(sequences)))
+    nobody = ("",) * len(sequences)
+    return HolisticClips(sequences, _strings(data["label"]), nobody, ids, nobody)
 
 
 def _load(path: Path) -> np.lib.npyio.NpzFile:
