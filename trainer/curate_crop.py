@@ -32,7 +32,7 @@ LEAST_SEEN = 0.25  # of the moments
 LEAST_MOVEMENT = 0.1  # shoulder widths; hands that lie still move by less
 SEEN = 0.5  # confidence of a keypoint that counts
 REACH = 1.3  # shoulder widths from the middle of the shoulders to each side
-MARGIN = 0.15  # shoulder widths around all that was seen
+MARGIN = 0.25  # shoulder widths around all keypoints: sleeves, and what no moment showed
 HAIR = 0.35  # of the face's height, above its topmost point
 
 _GROUPS = MEDIAPIPE_HOLISTIC.groups
@@ -168,6 +168,7 @@ def _pictures(video: Video, times_ms: Sequence[float]) -> list[np.ndarray]:
 
 def _even_box(left: float, top: float, right: float, bottom: float, width: int, height: int) -> Box:
     """The smallest even box around these pixels, inside a picture of width x height."""
+    left, top, right, bottom = (round(side, 2) for side in (left, top, right, bottom))  # 29.9999
     x, y = (max(0, int(np.floor(side))) // 2 * 2 for side in (left, top))
     w = min(width // 2 * 2 - x, int(np.ceil((right - x) / 2)) * 2)
     h = min(height // 2 * 2 - y, int(np.ceil((bottom - y) / 2)) * 2)
