@@ -20,7 +20,6 @@ and the ReLU passes its derivative at 0. Outputs are the same: those of Stage 1.
 """
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -168,19 +167,6 @@ class Gate(nn.Module):
     def forward(self, both: Tensor) -> Tensor:
         """(N, 2 C, K) to (N, 1, K)."""
         return self.layers(both).clamp(min=0)  # as a ReLU, but with derivative 1 at 0
-
-
-def join_crops(of_clips: Sequence[HandCrops]) -> HandCrops:
-    """The crops of a batch from those of its clips, in order; their own ``clip`` is not read."""
-    if not of_clips:
-        raise ValueError("a batch needs at least one clip")
-    counts = torch.tensor([len(crops.pictures) for crops in of_clips])
-    return HandCrops(
-        pictures=torch.cat([crops.pictures for crops in of_clips]),
-        points=torch.cat([crops.points for crops in of_clips]),
-        clip=torch.arange(len(of_clips)).repeat_interleave(counts),
-        frame=torch.cat([crops.frame for crops in of_clips]),
-    )
 
 
 def _check(crops: HandCrops) -> None:
