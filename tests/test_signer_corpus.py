@@ -1,0 +1,185 @@
+"""Sentences of the rendered signer as a corpus: grammar, splits, shards."""
+
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from fingerpost.trainer.shards import open_shards
+from fingerpost.trainer.signer import LEXICON
+from fingerpost.trainer.signer.phrase_words import ACTIONS, OBJECTS, PERSON_VERBS, VERBS
+from fingerpost.trainer.signer.phrases import MAX_SIGNS, MIN_SIGNS, random_phrase
+from fingerpost.trainer.signer_corpus import (
+    N_SIGNERS,
+    make_clip,
+    make_signer_corpus,
+    split_of,
+    write_signer_corpus,
+)
+
+COUNTS = {"train": 6, "val": 3, "test": 3, "signs": 2}
+
+
+@pytest.fixture(scope="module")
+def phrases():
+    rng = np.random.default_rng(0)
+    return [random_phrase(rng) for _ in range(5000)]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return make_signer_corpus(tmp_path_factory.mktemp("signer") / "shards", COUNTS, seed=3)
+
+
+# ---- the grammar
+
+
+def test_thousands_of_sentences_use_every_sign(phrases):
+    assert len({phrase.text for phrase in phrases}) > 3500
+    assert {gloss for phrase in phrases for gloss in phrase.glosses} == set(LEXICON)
+    lengths = Counter(len(phrase.glosses) for phrase in phrases)
+    assert set(lengths) == set(range(MIN_SIGNS, MAX_SIGNS + 1))
+
+
+def test_a_row_of_glosses_has_one_text(phrases):
+    texts: dict[tuple[str, ...], str] = {}
+    for phrase in phrases:
+        assert texts.setdefault(phrase.glosses, phrase.text) == phrase.text
+
+
+def test_texts_are_written_as_english_is(phrases):
+    for phrase in phrases:
+        assert re.fullmatch(r"[A-Z][A-Za-z', ]*[a-zI][.?]", phrase.text), phrase
+        assert "  " not in phrase.text
+        assert not re.search(r"\ba [aeiou]|\ban [^aeiou]|\bi\b", phrase.text), phrase
+
+
+def test_translation_is_more_than_replacing_words(phrases):
+    in_order = sum(
+        [g for g in p.glosses if g in p.text.lower()] == sorted(p.glosses, key=p.text.lower().find)
+        for p in phrases
+    )
+    assert in_order / len(phrases) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("glosses", "text"),
+    [
+        ("sign who", "Who signs?"),
+        ("i drive like", "I like to drive."),
+        ("woman live no", "The woman does not live."),
+        ("now bathroom i go", "I am going to the bathroom now."),
+        ("before book you buy", "You bought a book before."),
+        ("day man call you", "The man calls you every day."),
+        ("my computer color what", "What color is my computer?"),
+        ("bird i need how many", "How many birds do I need?"),
+        ("your cat my cat different", "Your cat and my cat are different."),
+        ("you sorry you", "Are you sorry?"),
+        ("doctor you call can you", "Can you call the doctor?"),
+        ("please orange good give i", "Please give me a good orange."),
+        ("before my family deaf", "My family was deaf before."),
+        ("your baby my mother tell why", "Why does my mother tell your baby?"),
+    ],
+)
+def test_what_a_row_of_glosses_means(phrases, glosses, text):
+    known = {" ".join(phrase.glosses): phrase.text for phrase in phrases}
+    assert known[glosses] == text
+
+
+def test_the_question_is_where_english_has_it(phrases):
+    for phrase in phrases:
+        last = phrase.glosses[-1]
+        if last in ("why", "where", "who"):
+            assert re.search(rf"\b{last}\b.*\?$", phrase.text, re.IGNORECASE), phrase
+        if last == "no":
+            assert re.search(r"\b(not|cannot)\b", phrase.text), phrase
+
+
+def test_every_verb_can_be_inflected():
+    assert {*ACTIONS, *OBJECTS, *PERSON_VERBS} <= set(VERBS) <= set(LEXICON)
+    assert all(len(set(forms[:2])) == 2 for forms in VERBS.values())
+
+
+# ---- the corpus
+
+
+def test_splits_share_no_sentence_and_no_signer(phrases, corpus):
+    shares = Counter(split_of(phrase.text) for phrase in phrases)
+    assert 0.07 < shares["val"] / len(phrases) < 0.13
+    assert 0.07 < shares["test"] / len(phrases) < 0.13
+    assert min(N_SIGNERS.values()) > 0 and N_SIGNERS["train"] >= 200
+    for split in ("train", "val", "test"):
+        clips = corpus.in_split(split)
+        assert all(signer.startswith(f"{split}-") for signer in clips.column("signer"))
+        assert all(split_of(text) == split for text in clips.column("text") if text)
+
+
+def test_signers_of_different_splits_are_different_people():
+    bodies = {}
+    for split in ("train", "val"):
+        clip = make_clip(split, 0)
+        body = clip.sequence.xyz[0, :9, :2]
+        bodies[split] = np.linalg.norm(body - body.mean(axis=0), axis=1)
+    assert not np.allclose(bodies["train"], bodies["val"], atol=1e-3)
+
+
+def test_shards_say_what_they_hold(corpus):
+    assert len(corpus) == 14 and corpus.about.schema == "sign69" and corpus.about.fps == 25
+    assert Counter(corpus.column("split")) == {"train": 8, "val": 3, "test": 3}
+    signs = [clip for clip in corpus if clip.id.startswith("signs-")]
+    assert [clip.glosses for clip in signs] == [(gloss,) for gloss in list(LEXICON)[:2]]
+    assert all(clip.text == clip.text_language == "" for clip in signs)
+    for clip in corpus:
+        assert len(clip.sequence) > 10 and np.isfinite(clip.sequence.xyz).all()
+        assert (clip.sequence.xyz[clip.sequence.confidence == 0] == 0).all()
+
+
+def test_a_clip_is_the_same_whatever_is_made_with_it(corpus, tmp_path):
+    again = make_signer_corpus(tmp_path / "more", {**COUNTS, "train": 8}, seed=3)
+    assert again.about.content_hash != corpus.about.content_hash
+    fifth = next(clip for clip in again if clip.id == "train-000005")
+    alone = make_clip("train", 5, seed=3)
+    assert fifth.text == alone.text and fifth.signer == alone.signer
+    assert np.allclose(fifth.sequence.xyz[..., :2], alone.sequence.xyz[..., :2], atol=1e-3)
+    assert make_clip("train", 5, seed=4).sequence.xyz.shape != alone.sequence.xyz.shape or (
+        make_clip("train", 5, seed=4).text != alone.text
+    )
+
+
+def test_it_goes_on_where_it_was_stopped(corpus, tmp_path):
+    stopped = write_signer_corpus(tmp_path / "shards", COUNTS, seed=3)
+    assert [next(stopped) for _ in range(5)] == [0, 1, 2, 3, 4]
+    stopped.close()
+    going_on = list(write_signer_corpus(tmp_path / "shards", COUNTS, seed=3))
+    assert going_on == list(range(4, 15))
+    assert open_shards(tmp_path / "shards").about.content_hash == corpus.about.content_hash
+    with pytest.raises(ValueError, match="expected 'fingerpost signer, seed 4, 25 fps'"):
+        make_signer_corpus(tmp_path / "shards", COUNTS, seed=4)
+
+
+@pytest.mark.slow
+def test_processes_make_the_same_corpus(tmp_path):
+    counts = {"train": 150, "test": 10}
+    one, two = (
+        make_signer_corpus(tmp_path / str(n), counts, seed=1, workers=n).about for n in (1, 2)
+    )
+    assert one == two
+
+
+@pytest.mark.parametrize(
+    ("counts", "more", "message"),
+    [
+        ({"dev": 3}, {}, "unknown split dev; known: train, val, test, signs"),
+        ({}, {}, "give how many clips to make"),
+        ({"train": 0}, {}, "give how many clips to make"),
+        ({"train": -1, "val": 5}, {}, "give how many clips to make"),
+        ({"train": 1}, {"fps": 0.0}, "fps is frames a second, from 1 to 1000, got 0"),
+        ({"train": 1}, {"fps": float("nan")}, "fps is frames a second"),
+        ({"train": 1}, {"workers": 0}, "workers are at least 1"),
+    ],
+)
+def test_nonsense_is_one_line_and_writes_nothing(tmp_path, counts, more, message):
+    with pytest.raises(ValueError, match=message):
+        make_signer_corpus(tmp_path / "shards", counts, **more)
+    assert not (tmp_path / "shards").exists()
