@@ -43,7 +43,8 @@ class ClipProgress:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._bar.stop()
+        if self._console.is_terminal:  # else stop() prints an empty line
+            self._bar.stop()
 
     def show(self, done: int, total: int) -> None:
         """So many clips of so many are done."""

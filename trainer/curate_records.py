@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import os
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -63,8 +64,8 @@ class Record:
 
     def counts(self) -> dict[str, int]:
         """How many captions and sentences were dropped, by reason; the most frequent first."""
-        reasons = [dropped.reason for dropped in self.dropped]
-        return dict(sorted(((r, reasons.count(r)) for r in set(reasons)), key=lambda x: -x[1]))
+        reasons = sorted(dropped.reason for dropped in self.dropped)
+        return dict(Counter(reasons).most_common())
 
 
 def finish(record: Record, clips: list[Clip], dropped: list[Dropped]) -> Record:
