@@ -44,7 +44,8 @@ def run_in_processes(jobs: Sequence[Job], task: Task, n_workers: int) -> Iterato
     workers: list[_Worker] = []
     try:
         while waiting or any(worker.job for worker in workers):
-            while waiting and len(workers) < n_workers:
+            n_busy = sum(worker.job is not None for worker in workers)
+            while len(workers) < min(n_workers, n_busy + len(waiting)):
                 workers.append(_start(task))
             for worker in workers:
                 if worker.job is None and waiting:
