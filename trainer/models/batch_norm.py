@@ -14,15 +14,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def normalised(norm: nn.BatchNorm1d, x: Tensor) -> Tensor:
+def normalised(norm: nn.BatchNorm1d, x: Tensor, then_relu: bool = False) -> Tensor:
     """Batch normalisation of (K, B, T, C) over all but the channels, and over all processes.
 
     In training every process has to come here equally often; batches may differ in size.
     """
     flat = x.reshape(-1, x.shape[-1])
     if norm.training and _n_processes() > 1:
-        return _normalised_together(norm, flat).view(x.shape)
-    return norm(flat).view(x.shape)
+        flat = _normalised_together(norm, flat)
+    else:
+        flat = norm(flat)
+    # ReLU before the view: of a change in place of a view, autograd makes two more copies.
+    return (flat.relu_() if then_relu else flat).view(x.shape)
 
 
 def _n_processes() -> int:

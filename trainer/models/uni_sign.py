@@ -237,7 +237,7 @@ class PartEncoder(nn.Module):
         )
 
     def embed(self, keypoints: Tensor) -> Tensor:
-        return pointwise(keypoints, self.embedding.weight) + self.embedding.bias
+        return pointwise(keypoints, self.embedding.weight, self.embedding.bias)
 
 
 def tokenize_prompts(tokenizer: Any, languages: Sequence[str]) -> Prompt:
