@@ -196,6 +196,7 @@ def test_a_run_that_was_stopped_goes_on(
         "curated/news.json",
     ]
     before = (folder / "clips" / "news_00000400-00001200.mp4").stat().st_mtime_ns
+    (folder / "clips" / ".news_00003176-00004000.77.part.mp4").write_bytes(b"killed here")
 
     def find_again(video: Path, times_ms: Sequence[float]) -> Box:
         raise AssertionError("the box is known")
@@ -374,3 +375,17 @@ def test_command_refuses_what_is_not_there(news: tuple[Path, ...]) -> None:
     for arguments in ([video, video], [captions, captions], [video.with_name("no.mp4"), captions]):
         done = run(*arguments, "-o", folder, "--no-crop")
         assert done.exit_code == 2 and len(done.stderr.splitlines()) == 1, done.output
+
+
+def test_single_pictures_of_a_long_file(filmed: Path) -> None:
+    """Frame n is shown from n x 40 ms on; reading goes on behind the picture that was looked at."""
+    with open_video(filmed) as video:
+        looked_at = [video.at(ms) for ms in (2000, 400, 7960, 60_000)]
+        assert looked_at[3] is None
+        video.at(4000)
+        rest = [rgb for _, rgb in video]
+    middles = [
+        rgb[16 + STRIPE // 2 :: STRIPE, 90:140].mean(axis=(1, 2)) > 128 for rgb in looked_at[:3]
+    ]
+    assert [sum(1 << b for b in range(8) if white[b]) for white in middles] == [50, 10, 199]
+    assert len(rest) == 99

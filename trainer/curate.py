@@ -16,6 +16,7 @@ Whatever is there is whole. A run that was stopped goes on where it was: its rec
 before its first clip, marked as unfinished, and clips that are there are not written again.
 """
 
+import glob
 import hashlib
 import os
 from collections.abc import Callable, Sequence
@@ -210,6 +211,8 @@ class _NoMorePictures(Exception):
 
 def _write_clip(path: Path, pictures: "_Pictures", clip: Clip, box: Box, fps: float) -> bool:
     """False, and no file, where the video has fewer pictures."""
+    for killed in path.parent.glob(f".{glob.escape(path.stem)}.*.part{path.suffix}"):
+        killed.unlink()  # a clip that a killed run has left half; readers would take it for one
     first_ms = pictures.move_to(clip.start_ms)
     try:
         with write_video(path, fps, (box.width, box.height)) as writer:
