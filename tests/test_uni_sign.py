@@ -15,7 +15,8 @@ from fingerpost.app.cli import app
 from fingerpost.edge_runtime.keypoints import COCO_WHOLEBODY, GROUPS, SIGN69, PoseSequence
 from fingerpost.edge_runtime.preprocess_uni_sign import preprocess_uni_sign
 from fingerpost.trainer.checkpoint import load_checkpoint, save_checkpoint
-from fingerpost.trainer.import_uni_sign import import_uni_sign, uni_sign_from
+from fingerpost.trainer.evaluate import load_for_answers
+from fingerpost.trainer.import_uni_sign import import_uni_sign, uni_sign_from, write_imported
 from fingerpost.trainer.models.graph import distance_partition, graph_convolution
 from fingerpost.trainer.models.uni_sign import (
     IGNORED,
@@ -26,6 +27,8 @@ from fingerpost.trainer.models.uni_sign import (
     pad_clips,
     tokenize_prompts,
 )
+from fingerpost.trainer.shards import Clip
+from fingerpost.trainer.text_tokenizer import train_tokenizer
 
 HERE = Path(__file__).parent
 PROOFS = HERE.parent.parent / "shared" / "proofs" / "uni_sign"
@@ -187,6 +190,31 @@ def test_the_command_writes_a_checkpoint_that_loads(plain, tmp_path, batch):
     assert info["language"] == "Chinese" and json.dumps(info)
     with torch.no_grad():
         assert loaded(*batch).item() == pytest.approx(plain.eval()(*batch).item(), abs=1e-5)
+
+
+def test_with_its_tokenizer_an_import_can_answer(plain, tmp_path):
+    file, out = tmp_path / "theirs.pth", tmp_path / "ours"
+    torch.save({"model": plain.state_dict()}, file)
+    train_tokenizer(["good morning", "hello"], 40).save_pretrained(tmp_path / "words")
+    write_imported(file, out, "Chinese", str(tmp_path / "words"), "glosses")
+    network, task = load_for_answers(out)
+    clip = PoseSequence(np.zeros((3, 69, 3), np.float32), np.ones((3, 69), np.float32), 25, SIGN69)
+    prepared = task.prepare(Clip("a", "s", "test", ("HELLO",), "", "csl", "zh", clip))
+    assert [(q.kind, q.prompt) for q in prepared.questions] == [("glosses", "Chinese")]
+    answers = task.predict(network, task.batch([prepared], None, 0))
+    assert answers["glosses"][0].truth == "HELLO"
+
+    train_tokenizer([f"word{i} {chr(200 + i)}" for i in range(300)], 400).save_pretrained(
+        tmp_path / "many"
+    )
+    for tokenizer, asks, message in (
+        (str(tmp_path / "many"), "text", "language model 300"),
+        (str(tmp_path / "none"), "text", "no tokenizer"),
+        (str(tmp_path / "words"), "poems", "known: text, glosses"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            write_imported(file, tmp_path / "other", "", tokenizer, asks)
+    assert not (tmp_path / "other" / "config.json").exists()
 
 
 def test_a_file_that_would_run_code_is_refused(tmp_path):
