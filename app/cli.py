@@ -68,6 +68,10 @@ corpora = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="The sign language corpora to train on."
 )
 app.add_typer(corpora, name="corpora")
+shards = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Keypoints of a corpus, ready for training."
+)
+app.add_typer(shards, name="shards")
 
 Source = Annotated[
     str,
@@ -83,6 +87,7 @@ LandmarkerFile = Annotated[
 Mirrored = Annotated[
     bool, typer.Option("--mirrored", help="The picture is a mirror image, as of a selfie camera.")
 ]
+ShardsFolder = Annotated[Path, typer.Argument(help="A folder of shards.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable, on stdout.")]
 CorpusName = Annotated[
     str, typer.Argument(help="Its name; see: fingerpost corpora list", metavar="NAME")
@@ -437,6 +442,112 @@ def curate(
     with ClipProgress() as progress:
         record = run(video, captions, output, settings, progress.show, find)
     show_record(as_plain(record), record.counts(), str(output), json)
+
+
+@shards.command("show")
+def shards_show(
+    folder: ShardsFolder,
+    sheet: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Draw skeletons and labels (.png)."),
+    ] = None,
+    clips: Annotated[int, typer.Option(min=1, max=400, help="How many to draw.")] = 16,
+    split: Annotated[str, typer.Option(help="Only the clips of a split.")] = "",
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read everything, and compare it with its hash.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show what is in shards: clips, hours, signers, labels; and draw some of them."""
+    from fingerpost.app.commands_shards import show_summary, tell_sheet
+    from fingerpost.app.output_files import check_destinations
+    from fingerpost.trainer.shards import open_shards
+    from fingerpost.trainer.shards_summary import summarise
+
+    check_destinations(str(folder), sheet)
+    shown = open_shards(folder)
+    if verify:
+        shown.verify()
+    if split:
+        shown = shown.in_split(split)
+    if sheet is not None:
+        from fingerpost.trainer.contact_sheet import draw_contact_sheet
+
+        tell_sheet(str(sheet), draw_contact_sheet(shown, sheet, clips))
+    show_summary(summarise(shown), json)
+
+
+@shards.command("import")
+def shards_import(
+    source: Annotated[
+        Path, typer.Argument(help="A folder of .npz or .pose files, or a corpus of keypoints.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="The folder of shards to make.")
+    ],
+    corpus: Annotated[
+        str, typer.Option(help="own_folder, wlasl_hands, wlasl50_holistic or webcam.")
+    ] = "own_folder",
+    glosses: Annotated[
+        int | None, typer.Option(help="The first so many of WLASL: 100, 300, 1000 or 2000.")
+    ] = None,
+    view: Annotated[
+        str, typer.Option(help="Keep only the keypoints of a view, such as sign69.")
+    ] = "",
+    json: Json = False,
+) -> None:
+    """Make shards of keypoints that are there already. Goes on where it was stopped."""
+    from fingerpost.app.commands_shards import counted, show_summary, tell_written
+    from fingerpost.trainer.corpora.keypoint_sets import import_clips, read_keypoint_set
+    from fingerpost.trainer.shards_summary import summarise
+
+    name = source.resolve().name if corpus == "own_folder" else corpus
+    name += f"-{glosses}" if glosses else ""
+    clips = counted(read_keypoint_set(corpus, source, glosses), "clips")
+    made = import_clips(clips, output, name, view)
+    tell_written(len(made), str(output))
+    show_summary(summarise(made), json)
+
+
+@shards.command("export")
+def shards_export(
+    folder: ShardsFolder,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="The new folder to write.")
+    ],
+    kind: Annotated[
+        str, typer.Option("--format", help="npz, or pose (MediaPipe's keypoints only).")
+    ] = "npz",
+    split: Annotated[str, typer.Option(help="Only the clips of a split.")] = "",
+) -> None:
+    """Write shards as keypoint files with a labels.csv."""
+    from fingerpost.app.commands_shards import counted, tell_written
+    from fingerpost.trainer.corpora.keypoint_sets import export_clips
+    from fingerpost.trainer.shards import open_shards
+
+    clips = open_shards(folder).in_split(split) if split else open_shards(folder)
+    written = sum(1 for _ in counted(export_clips(clips, output, kind), "clips", len(clips)))
+    tell_written(written, str(output))
+
+
+@shards.command("push")
+def shards_push(
+    folder: ShardsFolder,
+    name: Annotated[
+        str, typer.Argument(help="A data set of huggingface.co, such as me/my-corpus.")
+    ],
+    public: Annotated[
+        bool, typer.Option("--public", help="Everybody may read it: mind the signers' consent.")
+    ] = False,
+) -> None:
+    """Upload shards to the Hugging Face hub; log in with `hf auth login` first."""
+    from fingerpost.app.commands_shards import tell_written
+    from fingerpost.trainer.shards import open_shards
+    from fingerpost.trainer.shards_hub import push_to_hub
+
+    clips = open_shards(folder)
+    push_to_hub(clips, name, private=not public)
+    tell_written(len(clips), f"https://huggingface.co/datasets/{name}")
 
 
 def open_standard_streams() -> None:

@@ -76,8 +76,9 @@ def contact_sheet(clips: Sequence[Clip], title: str) -> tuple[Figure, str]:
 
     def write(x: float, y: float, text: str, points: float, colour: str) -> None:
         shown = "".join(UNKNOWN if letter in missing else letter for letter in text)
-        style = {"family": fonts, "parse_math": False}  # "$" is a letter
-        axes.text(x, y, shown, fontsize=points, color=colour, va="baseline", **style)
+        drawn = axes.text(x, y, shown, fontsize=points, color=colour, va="baseline")
+        drawn.set_fontfamily(fonts)
+        drawn.set_parse_math(False)  # "$" is a letter
 
     write(GAP, 0.3, title, 11, INK)
     write(GAP, 0.53, "right hand", 8, COLOURS["right_hand"])
@@ -118,10 +119,11 @@ def _draw_strip(axes: Axes, sequence: PoseSequence, corner: tuple[float, float])
     every = np.broadcast_to(colours, seen.shape)[seen].tolist()
     axes.add_collection(LineCollection(lines[seen].tolist(), colors=every, linewidths=1.1))
     loose = np.setdiff1d(np.arange(places.shape[1]), sequence.schema.edges)  # the face, and ears
-    axes.scatter(*places[:, loose].reshape(-1, 2).T, s=1.2, color=FACE, linewidths=0)
+    x, y = places[:, loose].reshape(-1, 2).T
+    axes.scatter(x, y, s=1.2, color=FACE, linewidths=0)
     for number in range(1, FRAMES):
-        x = corner[0] + number * FRAME
-        axes.plot([x, x], [corner[1], corner[1] + FRAME], color=RULE, lw=0.6)
+        edge = corner[0] + number * FRAME
+        axes.plot([edge, edge], [corner[1], corner[1] + FRAME], color=RULE, lw=0.6)
 
 
 def _placed(xyz: np.ndarray, confidence: np.ndarray, aspect: float) -> np.ndarray:

@@ -178,7 +178,7 @@ class ShardWriter:
         folder.mkdir(parents=True, exist_ok=True)
         begun = sorted(folder.glob(PARTS))
         if (begun or (folder / ABOUT).exists()) and not resume:
-            raise ValueError(f"{folder} holds shards already; give a new folder, or resume")
+            raise ValueError(f"{folder} holds shards already; give a new folder")
         for path in folder.glob("*.partial"):  # of a writer that was killed
             path.unlink()
         for path in begun:

@@ -31,14 +31,24 @@ def push_to_hub(shards: Shards, name: str, private: bool = True) -> None:
     """Uploads the clips as a data set of the hub, its splits those of the clips.
 
     name : as in "me/my-corpus"; who is logged in with ``hf auth login`` must own it
+
+    OSError where the hub cannot be reached, or refuses.
     """
     from datasets import DatasetDict
+    from huggingface_hub.errors import HTTPError
 
-    splits = {split or NO_SPLIT: shards.in_split(split) for split in set(shards.column("split"))}
-    if len(splits) < len(set(shards.column("split"))):
-        raise ValueError(f"{shards.folder} has clips in split {NO_SPLIT!r} and clips in none")
-    sets = {split: as_dataset(clips) for split, clips in sorted(splits.items())}
-    DatasetDict(sets).push_to_hub(name, private=private)
+    names = set(shards.column("split"))
+    if {"", NO_SPLIT} <= names:
+        raise ValueError(
+            f"{shards.folder} has clips in split {NO_SPLIT!r} and clips in none, which the hub "
+            f"would call {NO_SPLIT!r} too; give every clip a split"
+        )
+    sets = {split or NO_SPLIT: as_dataset(shards.in_split(split)) for split in sorted(names)}
+    try:
+        DatasetDict(sets).push_to_hub(name, private=private)
+    except HTTPError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise OSError(f"could not upload to {name} ({reason}); see `hf auth whoami`") from error
 
 
 def stream_clips(dataset: "Dataset | IterableDataset", rows: int = 16) -> Iterator[Clip]:

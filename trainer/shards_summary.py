@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fingerpost.trainer.corpora.sample import SPLITS
 from fingerpost.trainer.shards import Shards
 
 MS_AN_HOUR = 3_600_000
@@ -56,6 +57,12 @@ def summarise(shards: Shards) -> dict[str, Any]:
             "glosses": len({gloss for i in chosen for gloss in glosses[i]}),
             "sentences": len({texts[i] for i in chosen if texts[i]}),
         }
-        for split, chosen in of_split.items()
+        for split, chosen in sorted(of_split.items(), key=lambda item: _place(item[0]))
     }
     return summary
+
+
+def _place(split: str) -> tuple[int, str]:
+    """Where a split stands in a table: train, val, test, then others."""
+    known = list(dict.fromkeys(SPLITS.values()))
+    return (known.index(split) if split in known else len(known)), split

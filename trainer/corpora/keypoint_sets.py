@@ -1,7 +1,8 @@
 """Corpora that are keypoints already, as clips for shards; and shards as keypoint files again.
 
     for clip in read_keypoint_set("wlasl_hands", Path("wlasl2000_hands_trainval_f16.npz"), 100): ...
-    export_clips(shards, Path("my_clips"), "npz")
+    import_clips(read_keypoint_set("own_folder", Path("my_clips")), Path("shards"), "my_clips")
+    export_clips(open_shards(Path("shards")), Path("my_clips"), "npz")
 
 A new one is a reader and a row of ``KEYPOINT_CORPORA``. ``own_folder`` is a folder of .npz or .pose
 files, with or without the table of docs/corpora.md ("Your own clips"):
@@ -15,6 +16,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from fingerpost.edge_runtime.keypoint_files import load_keypoints, save_npz, save_pose
@@ -23,6 +25,7 @@ from fingerpost.trainer.clip_tables import Clip
 from fingerpost.trainer.corpora import holistic_arrays, wlasl_hands
 from fingerpost.trainer.corpora.own_folder import read_own_folder
 from fingerpost.trainer.corpora.sample import Sample
+from fingerpost.trainer.shards import ABOUT, Shards, ShardsAbout, ShardWriter, open_shards
 
 SUFFIXES = (".npz", ".pose")
 SAVERS = {"npz": save_npz, "pose": save_pose}
@@ -184,6 +187,24 @@ KEYPOINT_CORPORA: dict[str, Callable[[Path], Iterator[Clip]]] = {
     "wlasl50_holistic": read_wlasl50_holistic,
     "webcam": read_webcam,
 }
+
+
+def import_clips(clips: Iterable[Clip], folder: Path, corpus: str, view: str = "") -> Shards:
+    """Writes clips as shards into a new folder, or one in which the same import was stopped.
+
+    view : keep only the keypoints of a view; "" = all, in the schema of the first clip
+    """
+    clips = iter(clips)
+    first = next(clips, None)
+    if first is None:
+        raise ValueError(f"{corpus} has no clip; there is nothing to write into {folder}")
+    about = ShardsAbout(corpus, view or first.sequence.schema.name)
+    with ShardWriter(folder, about, resume=not (folder / ABOUT).exists()) as writer:
+        written = frozenset(writer.ids)
+        for clip in chain([first], clips):
+            if clip.id not in written:
+                writer.add(clip)
+    return open_shards(folder)
 
 
 def export_clips(clips: Iterable[Clip], folder: Path, kind: str) -> Iterator[Clip]:
