@@ -419,8 +419,12 @@ def curate(
     """Cut a long captioned video into a corpus: a clip a sentence, of the signer alone."""
     from functools import partial
 
-    from fingerpost.app.commands_curate import ClipProgress, crop_of, show_record
-    from fingerpost.edge_runtime.landmarks import Landmarker
+    from fingerpost.app.commands_curate import (
+        ClipProgress,
+        crop_of,
+        open_landmarker,
+        show_record,
+    )
     from fingerpost.trainer.curate import Settings
     from fingerpost.trainer.curate import curate as run
     from fingerpost.trainer.curate_crop import find_signer
@@ -438,7 +442,7 @@ def curate(
         language=language,
         text_language=text_language,
     )
-    find = partial(find_signer, make_landmarker=partial(Landmarker, bundle=landmarker))
+    find = partial(find_signer, make_landmarker=partial(open_landmarker, bundle=landmarker))
     with ClipProgress() as progress:
         record = run(video, captions, output, settings, progress.show, find)
     show_record(as_plain(record), record.counts(), str(output), json)

@@ -1,6 +1,7 @@
 """``fingerpost curate``: how far it is, what it kept of a video, and what it dropped and why."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.progress import (
@@ -15,18 +16,20 @@ from rich.table import Table
 from rich.text import Text
 
 from fingerpost.app.terminal import clock, print_json, stderr_console, stdout_console, tell
+from fingerpost.edge_runtime.landmarker_bundle import landmarker_bundle
+from fingerpost.edge_runtime.landmarks import Landmarker
 
 MAX_SHOWN = 3  # captions of each reason; the record has them all
 MAX_LETTERS = 40  # of a caption
 
 
 class ClipProgress:
-    """Says what is done first; then a bar, where there is a terminal. Use it in a ``with``."""
+    """A bar, where there is a terminal, that says what is being done. Use it in a ``with``."""
 
     def __init__(self) -> None:
         self._console = stderr_console()
         self._bar = Progress(
-            TextColumn("cutting"),
+            TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -35,7 +38,7 @@ class ClipProgress:
             console=self._console,
             transient=True,
         )
-        self._task = self._bar.add_task("cutting", total=None)
+        self._task = self._bar.add_task("looking for the signer", total=None)
 
     def __enter__(self) -> "ClipProgress":
         if self._console.is_terminal:
@@ -48,7 +51,12 @@ class ClipProgress:
 
     def show(self, done: int, total: int) -> None:
         """So many clips of so many are done."""
-        self._bar.update(self._task, completed=done, total=total)
+        self._bar.update(self._task, description="cutting", completed=done, total=total)
+
+
+def open_landmarker(width: int, height: int, bundle: Path | None = None) -> Landmarker:
+    """bundle : a holistic .task file; None for ours, which is built at the first use"""
+    return Landmarker(width, height, bundle or landmarker_bundle(tell))
 
 
 def crop_of(crop: str | None, no_crop: bool) -> str:

@@ -380,7 +380,7 @@ def test_own_folder(tmp_path):
     with table.open("w", encoding="utf-8-sig", newline="") as file:  # as spreadsheets write it
         csv.writer(file).writerows(rows)
     (tmp_path / "clips").mkdir()
-    for name in ("a.mp4", "b.mp4", "forgotten.MP4", "notes.txt"):
+    for name in ("a.mp4", "b.mp4", "forgotten.MP4", "notes.txt", "._a.mp4"):
         (tmp_path / "clips" / name).touch()
     hello, first, second, forgotten = read("own_folder", tmp_path)
     assert (hello.id, hello.glosses, hello.signer) == ("a.mp4", ("HELLO",), "Ann")

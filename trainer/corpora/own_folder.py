@@ -26,7 +26,8 @@ def read_own_folder(folder: Path) -> Iterator[Sample]:
             sample = replace(sample, id=f"{sample.id}.{parts[sample.id]:04d}")
         yield sample
     for path in sorted(clips.glob("**/*")):
-        if path.suffix.lower() in VIDEOS and path not in listed:
+        hidden = path.name.startswith(".")  # macOS's ._hello.mp4, and what is being written
+        if path.suffix.lower() in VIDEOS and path not in listed and not hidden:
             yield Sample(str(path.relative_to(clips)), path, "", "", (), "", "")
 
 
