@@ -513,6 +513,35 @@ def shards_import(
     show_summary(summarise(made), json)
 
 
+@shards.command("make-signer")
+def shards_make_signer(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="The folder of shards to make.")
+    ],
+    train: Annotated[int, typer.Option(min=0, help="Sentences to train on.")] = 12000,
+    val: Annotated[int, typer.Option(min=0, help="Sentences to validate on.")] = 300,
+    test: Annotated[int, typer.Option(min=0, help="Sentences to test on.")] = 500,
+    signs: Annotated[
+        int, typer.Option(min=0, help="Clips of one sign each, to train on as well.")
+    ] = 2580,
+    seed: Annotated[int, typer.Option(min=0, help="Another number makes another corpus.")] = 0,
+    fps: Annotated[float, typer.Option(help="Frames a second.")] = 25.0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
+    json: Json = False,
+) -> None:
+    """Make a translation corpus of the rendered signer. Goes on where it was stopped."""
+    from fingerpost.app.commands_shards import counted, show_summary, tell_written
+    from fingerpost.trainer.shards import open_shards
+    from fingerpost.trainer.shards_summary import summarise
+    from fingerpost.trainer.signer_corpus import write_signer_corpus
+
+    counts = {"train": train, "val": val, "test": test, "signs": signs}
+    clips = write_signer_corpus(output, counts, seed, fps, workers)
+    written = sum(1 for _ in counted(clips, "clips", sum(counts.values())))
+    tell_written(written, str(output))
+    show_summary(summarise(open_shards(output)), json)
+
+
 @shards.command("export")
 def shards_export(
     folder: ShardsFolder,

@@ -48,8 +48,8 @@ class _Job:
 
 def write_signer_corpus(
     folder: Path, counts: Mapping[str, int], seed: int = 0, fps: float = FPS, workers: int = 1
-) -> Iterator[int]:
-    """Writes shards, and yields how many clips are done, first those that were there.
+) -> Iterator[Clip]:
+    """Writes shards, and yields each clip that was made and was not there before.
 
     counts : clips by split (train, val, test), and by SIGNS
     workers : processes
@@ -61,10 +61,9 @@ def write_signer_corpus(
     jobs = [_Job(s, k, seed, fps) for s in _STREAMS if s in counts for k in range(counts[s])]
     with ShardWriter(folder, about, resume=True) as writer:
         missing = [job for job in jobs if job.id not in writer.ids]
-        yield len(jobs) - len(missing)
-        for done, clip in enumerate(_make_all(missing, workers), len(jobs) - len(missing) + 1):
+        for clip in _make_all(missing, workers):
             writer.add(clip)
-            yield done
+            yield clip
 
 
 def make_signer_corpus(
