@@ -67,7 +67,7 @@ class Order:
     n_frames : of each clip
     batch : clips that one process takes at once
     accumulation : batches of a step
-    buckets : batches are of clips of like length, sorted within so many batches; 0 = never
+    buckets : steps are of clips of like length, sorted within so many steps; 0 = never
     """
 
     n_frames: np.ndarray
@@ -86,28 +86,26 @@ class Order:
 
     def batches(self, first_step: int, last_step: int) -> Iterator[list[Ask]]:
         """Of the steps from ``first_step`` (1 is the first) to ``last_step``, with both."""
-        step = first_step
-        while step <= last_step:
-            epoch, done = divmod(step - 1, self.steps_per_epoch)
-            batches = self._epoch(epoch)[done * self.accumulation :]
-            batches = batches[: (last_step - step + 1) * self.accumulation]
-            for batch in batches:
+        epoch, shuffled = -1, np.empty(0)
+        for step in range(first_step, last_step + 1):
+            if (step - 1) // self.steps_per_epoch != epoch:
+                epoch = (step - 1) // self.steps_per_epoch
+                shuffled = self._epoch(epoch)
+            of_step = shuffled[(step - 1) % self.steps_per_epoch]
+            for batch in of_step.reshape(self.accumulation, -1):
                 longest = int(self.n_frames[batch].max())
                 for_this = batch[self.process :: self.n_processes]
                 yield [Ask(int(i), self._draw(epoch, int(i)), longest) for i in for_this]
-            step += len(batches) // self.accumulation
 
     def _epoch(self, epoch: int) -> np.ndarray:
-        """Shape (batches, clips of a batch over all processes)."""
+        """Shape (steps, clips of a step); where there are buckets, a step's clips by length."""
         rng = np.random.default_rng([self.seed, epoch])
-        size = self.batch * self.n_processes
-        n_batches = self.steps_per_epoch * self.accumulation
-        order = np.resize(rng.permutation(len(self.n_frames)), n_batches * size)
-        for start in range(0, len(order), self.buckets * size if self.buckets else len(order)):
-            if self.buckets:
-                window = order[start : start + self.buckets * size]
-                order[start : start + len(window)] = window[np.argsort(self.n_frames[window])]
-        return rng.permutation(order.reshape(n_batches, size))
+        of_step = self.batch * self.n_processes * self.accumulation
+        order = np.resize(rng.permutation(len(self.n_frames)), self.steps_per_epoch * of_step)
+        for start in range(0, len(order), of_step * self.buckets) if self.buckets else ():
+            bucket = order[start : start + of_step * self.buckets]
+            bucket[:] = bucket[np.argsort(self.n_frames[bucket], kind="stable")]
+        return rng.permutation(order.reshape(-1, of_step))
 
     def _draw(self, epoch: int, clip: int) -> int:
         state = np.random.SeedSequence([self.seed, epoch, clip]).generate_state(1, np.uint64)

@@ -29,7 +29,7 @@ class Data(_Table):
     train, val : folders of shards; val is empty = those of train
     workers : processes that prepare clips; 0 = the training itself
     cache : keep prepared clips in memory after their first use
-    buckets : batches are made of clips of like length, sorted within so many batches; 0 = never
+    buckets : steps are made of clips of like length, sorted within so many steps; 0 = never
     max_val_clips : validate on the first so many; 0 = on all
     """
 
@@ -64,6 +64,7 @@ class Training(_Table):
     epochs: float = 0
     accumulation: int = 1
     betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
     weight_decay: float = 1e-4
     decay_vectors: bool = True
     lr_of: dict[str, float] = {}

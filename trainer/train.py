@@ -123,7 +123,7 @@ def build(
     torch.manual_seed(recipe.seed + accelerator.process_index)  # each its own dropout
     n_steps = steps_of(training, order)
     optimizer: Any = torch.optim.AdamW(
-        parameter_groups(network, training), lr=training.lr, betas=training.betas
+        parameter_groups(network, training), lr=training.lr, betas=training.betas, eps=training.eps
     )
     warmup = round(training.warmup * n_steps)
     name = "constant_with_warmup" if training.schedule == "constant" else training.schedule
@@ -159,7 +159,7 @@ def take_step(
             loss = torch.stack(list(terms.values())).sum()
             accelerator.backward(loss * share * accelerator.num_processes)
         for name, value in ({"loss": loss} | terms).items():
-            figures[name] = figures.get(name, 0) + value.detach().float() * share
+            figures[name] = figures.get(name, 0) + value.detach() * share
     if training.clip_norm:
         norm = accelerator.clip_grad_norm_(model.parameters(), training.clip_norm)
         figures["grad_norm"] = norm / accelerator.num_processes  # reduced below, as the rest is

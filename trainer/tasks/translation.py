@@ -211,7 +211,7 @@ class Translation:
             changed = strided(keypoints, self.settings.stride).astype(np.float32)
         else:
             changed = augment_clip(keypoints, np.random.default_rng(draws[i]), self._augment)
-        return torch.from_numpy(changed)
+        return torch.from_numpy(changed).to(torch.get_default_dtype())
 
     def _labels(self, truth: str) -> Tensor:
         tokens = self.tokenizer(truth, truncation=True, max_length=self.settings.max_tokens)

@@ -1,0 +1,288 @@
+"""The loop: it learns, goes on bit for bit after a kill, and is the same on two processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fingerpost.edge_runtime.keypoints import SIGN69, PoseSequence
+from fingerpost.trainer.checkpoint import load_checkpoint, resolve_checkpoint
+from fingerpost.trainer.evaluate import evaluate_checkpoint
+from fingerpost.trainer.feed import Clips, Order
+from fingerpost.trainer.network import merged, new_network
+from fingerpost.trainer.recipe import read_recipe
+from fingerpost.trainer.shards import Clip, ShardsAbout, write_shards
+from fingerpost.trainer.tasks import find_task
+from fingerpost.trainer.train import train
+
+GLOSSES = ("up", "down", "left", "right")
+
+ISOLATED = """
+task = "isolated"
+[data]
+train = ["{shards}"]
+buckets = 0
+[model]
+width = 16
+n_blocks = 1
+n_heads = 2
+dropout = {dropout}
+[settings]
+window = 12
+augment = {{ mirror = 0, drop_body = 0 }}
+[training]
+steps = 12
+batch = 4
+lr = 3e-3
+warmup = 0.2
+ema = 0.9
+validate_every = 6
+save_every = 5
+"""
+
+TRANSLATION = """
+task = "translation"
+[data]
+train = ["{shards}"]
+[model]
+label_smoothing = 0.0
+[model.language_model]
+model_type = "mt5"
+d_model = 32
+d_kv = 8
+d_ff = 32
+num_layers = 1
+num_decoder_layers = 1
+num_heads = 2
+dropout_rate = {dropout}
+[settings]
+asks = ["text", "glosses"]
+beams = 1
+max_tokens = 8
+[training]
+steps = 4
+batch = 4
+lr = 1e-3
+save_every = 2
+validate_every = 4
+"""
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    """24 clips: the right hand goes one of four ways; lengths differ, all tremble a little."""
+    folder = tmp_path_factory.mktemp("data") / "ways"
+    write_shards(folder, clips_of_ways(), ShardsAbout(corpus="ways", schema="sign69"))
+    return folder
+
+
+def clips_of_ways():
+    rng = np.random.default_rng(0)
+    at_rest = rng.uniform(0.3, 0.7, (1, 69, 3))
+    at_rest[0, SIGN69.index("left_shoulder"), :2] = 0.7, 0.4
+    at_rest[0, SIGN69.index("right_shoulder"), :2] = 0.3, 0.4
+    ways = {"up": (0, -1), "down": (0, 1), "left": (-1, 0), "right": (1, 0)}
+    for i in range(24):
+        gloss = GLOSSES[i % 4]
+        n_frames = int(rng.integers(8, 20))
+        xyz = np.tile(at_rest, (n_frames, 1, 1))
+        xyz += rng.normal(0, 0.01, xyz.shape)
+        hand = SIGN69.groups["right_hand"]
+        xyz[:, hand, :2] += np.linspace(0, 0.2, n_frames)[:, None, None] * ways[gloss]
+        seen = np.ones((n_frames, 69), np.float32)
+        sequence = PoseSequence(xyz.astype(np.float32), seen, 25.0, SIGN69, aspect=4 / 3)
+        split = "val" if i >= 16 else "train"
+        text = f"the hand goes {gloss}"
+        yield Clip(f"clip{i}", f"signer{i % 3}", split, (gloss,), text, "ase", "en", sequence)
+
+
+def recipe_of(text: str, folder: Path, shards: Path, dropout: float = 0.1, **changes):
+    path = folder / "recipe.toml"
+    path.write_text(text.format(shards=shards.as_posix(), dropout=dropout))
+    return read_recipe(path, [f"{key}={value}" for key, value in changes.items()])
+
+
+def losses(out: Path) -> list[tuple[int, float]]:
+    lines = (out / "log.jsonl").read_text().splitlines()
+    return [(row["step"], row["loss"]) for row in map(json.loads, lines)]
+
+
+def ignore(*_):
+    pass
+
+
+def test_it_learns_and_its_checkpoint_answers(tmp_path, shards):
+    changes = {"training.steps": 150, "training.lr": 0.01, "training.batch": 16}
+    recipe = recipe_of(ISOLATED, tmp_path, shards, 0.0, **changes)
+    best = train(recipe, tmp_path / "out", ignore)
+    found = evaluate_checkpoint(tmp_path / "out", [str(shards)], "val", n_resamples=0)
+    evaluation, said = found["isolated"]
+    assert evaluation.figures["top1"].value == best["isolated.top1"] >= 75
+    assert {p.id for p in said} == {f"clip{i}" for i in range(16, 24)}
+
+
+@pytest.mark.parametrize("text", [ISOLATED, TRANSLATION], ids=["isolated", "translation"])
+def test_a_training_that_is_cut_short_goes_on_bit_for_bit(tmp_path, shards, text):
+    recipe = recipe_of(text, tmp_path, shards)
+    train(recipe, tmp_path / "whole", ignore)
+
+    class Killed(Exception):
+        pass
+
+    def die(step, *_):
+        if step == recipe.training.steps - 1:  # after the last state was saved
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(recipe, tmp_path / "cut", die)
+    train(recipe, tmp_path / "cut", ignore)
+    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+    weights = [load_checkpoint(resolve_checkpoint(tmp_path / o))[0] for o in ("whole", "cut")]
+    for a, b in zip(*(w.state_dict().values() for w in weights), strict=True):
+        assert torch.equal(a, b)
+
+
+def start_training(recipe: Path, out: Path, *launcher: str, **environment) -> subprocess.Popen:
+    code = textwrap.dedent(
+        """
+        import os, sys, torch
+        from pathlib import Path
+        from fingerpost.trainer.recipe import read_recipe
+        from fingerpost.trainer.train import train
+        torch.set_num_threads(1)
+        if "ACCELERATE_USE_CPU" in os.environ:
+            torch.set_default_dtype(torch.float64)
+        train(read_recipe(Path(sys.argv[1])), Path(sys.argv[2]), lambda *_: None)
+        """
+    )
+    script = out.with_suffix(".py")
+    script.write_text(code)
+    command = [sys.executable, *launcher, str(script), str(recipe), str(out)]
+    return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1", **environment})
+
+
+def test_kill_9_at_any_moment_loses_nothing(tmp_path, shards):
+    recipe = recipe_of(ISOLATED, tmp_path, shards, **{"training.steps": 40})
+    path = tmp_path / "longer.toml"
+    path.write_text((tmp_path / "recipe.toml").read_text().replace("steps = 12", "steps = 40"))
+    train(recipe, tmp_path / "whole", ignore)
+    cut = tmp_path / "cut"
+    process = start_training(path, cut)
+    log = cut / "log.jsonl"
+    while process.poll() is None and not (log.is_file() and len(log.read_bytes()) > 2000):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert process.returncode == -signal.SIGKILL, "it was over before it could be killed"
+    train(recipe, cut, ignore)
+    assert losses(cut) == losses(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("text", [ISOLATED, TRANSLATION], ids=["isolated", "translation"])
+def test_two_processes_give_the_losses_of_one(tmp_path, shards, text):
+    """Without dropout, for that each process draws by itself; and in double precision, for in a
+    network with batch normalisation, rounding alone flips a ReLU here and there."""
+    recipe_of(text, tmp_path, shards, 0.0)
+    whole, halves = tmp_path / "recipe.toml", tmp_path / "halves.toml"
+    halves.write_text(whole.read_text().replace("batch = 4", "batch = 2"))
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    one = start_training(whole, tmp_path / "one", ACCELERATE_USE_CPU="true")
+    two = start_training(halves, tmp_path / "two", *launcher, ACCELERATE_USE_CPU="true")
+    assert one.wait() == two.wait() == 0
+    np.testing.assert_allclose(losses(tmp_path / "two"), losses(tmp_path / "one"), atol=1e-5)
+
+
+def test_accumulation_gives_the_losses_of_one_large_batch(tmp_path, shards):
+    whole = recipe_of(ISOLATED, tmp_path, shards, 0.0)
+    train(whole, tmp_path / "whole", ignore)
+    changes = {"training.batch": 2, "training.accumulation": 2}
+    parts = recipe_of(ISOLATED, tmp_path, shards, 0.0, **changes)
+    train(parts, tmp_path / "parts", ignore)
+    np.testing.assert_allclose(losses(tmp_path / "parts"), losses(tmp_path / "whole"), atol=1e-5)
+
+
+def test_adapters_learn_alone_and_melt_into_the_checkpoint(tmp_path, shards):
+    changes = {"lora.rank": 2, "lora.train": [], "training.lr": 0.05}
+    recipe = recipe_of(TRANSLATION, tmp_path, shards, 0.0, **changes)
+    task = find_task("translation").from_data({"asks": ["text"]}, Clips([str(shards)], "train"), 0)
+    torch.manual_seed(0)
+    network = new_network(recipe, task).eval()
+    learns = [name for name, p in network.named_parameters() if p.requires_grad]
+    assert learns and all("lora_" in name for name in learns)
+    for name, parameter in network.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter)
+    batch = task.batch([task.prepare(next(clips_of_ways()))], None, 0)
+    with torch.no_grad():
+        want, got = network(**batch.inputs), merged(network)(**batch.inputs)
+    assert not any("lora" in name for name in merged(network).state_dict())
+    torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"training.learning_rate": 1}, "unknown key `learning_rate`; known: lr, batch"),
+        ({"training.lr": "high"}, "Expected `float`"),
+        ({"training.steps": 0}, "training.steps or training.epochs"),
+        ({"model.widht": 3}, "widht; known: width"),
+        ({"data.val_split": "dev"}, "no clip in split 'dev'; its splits: train, val"),
+        ({"task": "dancing"}, "unknown task 'dancing'; known: isolated, translation"),
+        ({"training.best": "bleu"}, "no figure 'bleu'; there are isolated.top1"),
+        ({"training.lr": 1e30, "training.clip_norm": 0}, "lower training.lr"),
+        ({"training.precision": "fp16"}, "fp16 needs CUDA"),
+        ({"settings.window": "[]"}, "Expected `int`"),
+        ({"frozen": '["heda"]'}, "no parameter starts with 'heda'"),
+        ({"data.train": "nowhere"}, "nowhere"),
+    ],
+)
+def test_a_users_mistake_is_one_line(tmp_path, shards, change, says):
+    with pytest.raises((ValueError, OSError), match=".") as error:
+        train(recipe_of(ISOLATED, tmp_path, shards, **change), tmp_path / "out", ignore)
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_belongs_to_one_recipe(tmp_path, shards):
+    train(recipe_of(ISOLATED, tmp_path, shards), tmp_path / "out", ignore)
+    other = recipe_of(ISOLATED, tmp_path, shards, **{"training.lr": 1e-4})
+    with pytest.raises(ValueError, match="another recipe .training.lr."):
+        train(other, tmp_path / "out", ignore)
+
+
+def test_a_step_is_the_same_whoever_takes_it():
+    lengths = np.random.default_rng(0).integers(5, 90, 37)
+    whole = list(Order(lengths, 8, 1, 3).batches(1, 12))
+    halves = [list(Order(lengths, 4, 1, 3, 32, 2, p).batches(1, 12)) for p in (0, 1)]
+    assert len(whole) == 12
+    for all_of_it, first, second in zip(whole, *halves, strict=True):
+        assert sorted(first + second) == sorted(all_of_it)
+    assert list(Order(lengths, 8, 1, 3).batches(7, 12)) == whole[6:]
+    seen = {ask.clip for batch in whole[: Order(lengths, 8, 1, 3).steps_per_epoch] for ask in batch}
+    assert seen == set(range(37))
+
+
+def test_buckets_fill_less():
+    lengths = np.random.default_rng(0).integers(5, 200, 640)
+
+    def filling(buckets):
+        batches = Order(lengths, 8, 1, 0, buckets).batches(1, 80)
+        return sum(sum(ask.n_frames - lengths[ask.clip] for ask in batch) for batch in batches)
+
+    assert filling(16) < filling(0) / 4
