@@ -29,7 +29,7 @@ WINDOWS = (  # parts of the picture to look at: left, top, width, height
 )
 CLEARLY_MORE = 1.5  # times the movement, for a part to be preferred to the whole picture
 LEAST_SEEN = 0.25  # of the moments
-LEAST_MOVEMENT = 0.1  # shoulder widths; hands that lie still move by less
+LEAST_MOVEMENT = 0.02  # shoulder widths; less than that is the noise of hands that lie still
 SEEN = 0.5  # confidence of a keypoint that counts
 REACH = 1.3  # shoulder widths from the middle of the shoulders to each side
 MARGIN = 0.25  # shoulder widths around all keypoints: sleeves, and what no moment showed
