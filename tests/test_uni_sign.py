@@ -266,7 +266,7 @@ def test_it_learns_eight_sentences_by_heart():
     keypoints, mask = pad_clips([*(held + 0.05 * torch.randn(8, 4, 69, 3))])
     prompt = tokenize_prompts(Letters(), ["English"] * 8)
     labels = torch.cat([torch.randint(3, 300, (8, 5)), torch.ones(8, 1, dtype=torch.long)], dim=1)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     for _ in range(300):
         loss = model(keypoints, mask, prompt, labels)
         if loss < 0.03:
