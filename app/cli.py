@@ -18,6 +18,8 @@ except ModuleNotFoundError as error:  # the core alone is installed, for use as 
         f'fingerpost: {error.name} is not installed: pip install "fingerpost[app]"'
     ) from error
 
+from fingerpost.app import cli_trainer
+
 USER_ERROR = 2
 INTERRUPTED = 130
 
@@ -303,7 +305,7 @@ def vocabulary(
 @app.command()
 def extract(
     corpus: Annotated[
-        str, typer.Argument(help="Its name; may be left out for own_folder.", metavar="[CORPUS]")
+        str, typer.Argument(help="Its name; left out, FOLDER has your own clips.", metavar="CORPUS")
     ],
     folder: Annotated[
         Path | None, typer.Argument(help="Where it is.", metavar="FOLDER", show_default=False)
@@ -341,6 +343,7 @@ def extract(
 ) -> None:
     """Find the keypoints of a corpus and write them as shards. Goes on where it was stopped."""
     from fingerpost.app.commands_extract import ExtractProgress, show_report
+    from fingerpost.app.terminal import tell
     from fingerpost.trainer.extract import Settings
     from fingerpost.trainer.extract_jobs import make_plan
     from fingerpost.trainer.extract_run import extract_corpus
@@ -352,7 +355,7 @@ def extract(
     settings = Settings(extractor, view, folder_fps, min_frames, keep_unlabelled, *models)
     with ExtractProgress() as progress:
         plan = make_plan(name, where, settings)
-        report = extract_corpus(plan, output, workers, ray, progress.show)
+        report = extract_corpus(plan, output, workers, ray, progress.show, tell)
     show_report(report.as_json(), str(output), json)
     raise typer.Exit(1 if strict and report.dropped else 0)
 
@@ -581,6 +584,9 @@ def shards_push(
     clips = open_shards(folder)
     push_to_hub(clips, name, private=not public)
     tell_written(len(clips), f"https://huggingface.co/datasets/{name}")
+
+
+cli_trainer.add_to(app)
 
 
 def open_standard_streams() -> None:

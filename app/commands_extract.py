@@ -26,7 +26,7 @@ class ExtractProgress:
     def __init__(self) -> None:
         self._console = stderr_console()
         self._bar = Progress(
-            TextColumn("extracting"),
+            TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -36,8 +36,9 @@ class ExtractProgress:
             speed_estimate_period=SPEED_S,
             transient=True,
         )
-        self._task = self._bar.add_task("extracting", total=None)
-        self._tenth: int | None = None  # of the way, 0 to 10
+        self._task = self._bar.add_task("", total=None)
+        self._what = ""
+        self._tenth = 0  # of the way, 0 to 10
 
     def __enter__(self) -> "ExtractProgress":
         if self._console.is_terminal:
@@ -48,17 +49,17 @@ class ExtractProgress:
         if self._console.is_terminal:
             self._bar.stop()
 
-    def show(self, done: int, total: int) -> None:
-        """So many samples of so many are done."""
+    def show(self, what: str, done: int, total: int) -> None:
+        """So many of so many are done. The first call may tell what an earlier run has done."""
         tenth = 10 * done // max(total, 1)
-        if self._tenth is None:  # the first call: what earlier runs have done
-            self._tenth = tenth
-            self._bar.reset(self._task, total=total, completed=done)
-            if 0 < done < total:
+        if what != self._what:
+            if not self._what and 0 < done < total:
                 tell(f"Going on: {done} of {total} samples are done.")
+            self._what, self._tenth = what, tenth
+            self._bar.reset(self._task, description=what, total=total, completed=done)
         self._bar.update(self._task, completed=done)
         if not self._console.is_terminal and tenth > self._tenth:
-            tell(f"{done} of {total} samples")
+            tell(f"{what}: {done} of {total}")
             self._tenth = tenth
 
 

@@ -221,7 +221,7 @@ def test_mediapipe_gives_a_clip_the_same_keypoints_whatever_came_before(tmp_path
         pytest.skip(f"no landmarker bundle: {error}")
     shutil.copy(PHONE_CLIP, tmp_path / "a.mp4")
     settings = Settings()
-    open_finder = EXTRACTORS["mediapipe"].load(settings)
+    open_finder = EXTRACTORS["mediapipe"].load(settings, print)
     first = sample(tmp_path / "a.mp4", start_ms=0, end_ms=250)
     second = sample(tmp_path / "a.mp4", start_ms=1000, end_ms=1250)
     alone = extract_clip(second, open_finder, settings).sequence

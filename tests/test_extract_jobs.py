@@ -89,12 +89,12 @@ def test_order_and_size_of_the_jobs_do_not_show(corpus, tmp_path):
 def test_two_processes_make_what_one_makes(corpus, tmp_path):
     plan = make_plan("own_folder", corpus / "corpus", SETTINGS)
     told = []
-    report = extract_corpus(
-        plan, tmp_path / "shards", n_workers=2, progress=lambda done, total: told.append(done)
-    )
+    report = extract_corpus(plan, tmp_path / "shards", 2, progress=lambda *said: told.append(said))
     assert contents(tmp_path / "shards") == contents(corpus / "expected")
-    assert (told[0], told[-1]) == (0, 24)
-    assert told == sorted(told)
+    assert told[0] == ("extracting", 0, 24)
+    assert ("extracting", 24, 24) in told
+    assert told == sorted(told)  # it only goes forward, and joining comes after
+    assert told[-1] == ("joining", 24, 24)
     again = extract_corpus(plan, tmp_path / "shards")  # nothing to do
     assert again == report
 
@@ -215,11 +215,11 @@ def test_a_sample_that_crashes_the_extractor_is_dropped_and_the_rest_is_there(
     monkeypatch.setattr(extract_workers, "DEATHS", 1)  # each death costs a start
     plan = make_plan("own_folder", tmp_path / "corpus", SETTINGS, job_clips=4)
     told = []
-    report = extract_corpus(plan, tmp_path / "shards", 1, progress=lambda n, total: told.append(n))
+    report = extract_corpus(plan, tmp_path / "shards", 1, progress=lambda *said: told.append(said))
     assert [(d.id, d.reason) for d in report.dropped] == [("c5.npz", "extractor crashed")]
     ids = open_shards(tmp_path / "shards").column("id")
     assert ids == [f"c{i}.npz" for i in range(12) if i != 5]
-    assert told[-1] == 12
+    assert ("extracting", 12, 12) in told
 
 
 def dying_worker(pipe, task):

@@ -91,6 +91,7 @@ class Finder(Protocol):
     def detect(self, rgb: np.ndarray, time_ms: int) -> KeypointFrame: ...
 
 
+Tell = Callable[[str], None]  # is given a line of text before a slow step
 OpenFinder = Callable[[int, int], AbstractContextManager[Finder]]  # of pictures' width and height
 
 
@@ -105,7 +106,7 @@ class Extractor:
 
     schema: KeypointSchema
     version: Callable[[Settings], str]
-    load: Callable[[Settings], OpenFinder]
+    load: Callable[[Settings, Tell], OpenFinder]
 
 
 class LazyFinders:
@@ -119,7 +120,7 @@ class LazyFinders:
 
     @cached_property
     def _open(self) -> OpenFinder:
-        return EXTRACTORS[self._settings.extractor].load(self._settings)
+        return EXTRACTORS[self._settings.extractor].load(self._settings, lambda line: None)
 
 
 @dataclass(frozen=True)
@@ -245,13 +246,13 @@ def _mediapipe_version(settings: Settings) -> str:
     return f"{name}, {_fingerprint(settings.landmarker)}" if settings.landmarker else name
 
 
-def _load_mediapipe(settings: Settings) -> OpenFinder:
+def _load_mediapipe(settings: Settings, tell: Tell) -> OpenFinder:
     from fingerpost.edge_runtime.landmarker_bundle import landmarker_bundle
     from fingerpost.edge_runtime.landmarks import Landmarker
     from fingerpost.edge_runtime.mediapipe_alone import import_mediapipe
 
     import_mediapipe()  # where it is missing: before the first video, not with it
-    bundle = settings.landmarker or landmarker_bundle()
+    bundle = settings.landmarker or landmarker_bundle(tell)
     return lambda width, height: Landmarker(width, height, bundle)
 
 
@@ -260,7 +261,7 @@ def _rtmpose_version(settings: Settings) -> str:
     return " ".join(["rtmpose", *(_fingerprint(path) for path in models if path)])
 
 
-def _load_rtmpose(settings: Settings) -> OpenFinder:
+def _load_rtmpose(settings: Settings, tell: Tell) -> OpenFinder:
     from fingerpost.trainer.rtmpose import load_rtmpose
 
     return load_rtmpose(settings.rtmpose_model, settings.detector_model)

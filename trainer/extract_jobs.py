@@ -24,7 +24,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -237,9 +237,10 @@ class Extraction:
             if not self.task.place(number).is_dir()
         ]
 
-    def finish(self) -> ExtractionReport:
+    def finish(self, progress: Callable[[int], None] = lambda joined: None) -> ExtractionReport:
         """Puts the jobs together once all are done; the folder appears whole.
 
+        progress : is told how many jobs are in
         ValueError where no clip is left; ``report.json`` is in the working folder then.
         """
         if self.is_finished:
@@ -258,7 +259,7 @@ class Extraction:
                 f"none of the {len(dropped)} samples became a clip ({dropped[-1].reason}: "
                 f"{dropped[-1].detail}); {self.work / REPORT} lists why"
             )
-        duration_ms = self._merge(shards)
+        duration_ms = self._join(shards, progress)
         about = open_shards(shards).about
         report = report_of(self.plan.identity(), about, duration_ms, dropped)
         report.write(shards / REPORT)
@@ -266,7 +267,7 @@ class Extraction:
         shutil.rmtree(self.work)
         return report
 
-    def _merge(self, shards: Path) -> int:
+    def _join(self, shards: Path, progress: Callable[[int], None]) -> int:
         """Copies the clips of all jobs, in order; returns how long they are together, in ms."""
         duration_ms = 0
         about = ShardsAbout(self.plan.corpus, self.plan.settings.schema.name)
@@ -276,6 +277,7 @@ class Extraction:
                     for clip in open_shards(self.task.place(number)):
                         writer.add(clip)
                         duration_ms += clip.sequence.duration_ms
+                progress(number + 1)
         return duration_ms
 
     def _check_output(self) -> bool:

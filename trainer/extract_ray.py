@@ -8,6 +8,7 @@ a job again when a machine is lost, or twice; what Ray carries about is only whi
 import logging
 import pickle
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fingerpost.trainer.extract_jobs import Job, Task, do_job
@@ -64,10 +65,10 @@ def _done(jobs: Sequence[Job], task: Task) -> "Dataset":
     rows = [{"job": pickle.dumps(job)} for job in jobs]
     # A block for each job: a block is what Ray hands out, and what it does again.
     blocks = ray.data.from_items(rows, override_num_blocks=len(rows))
-    return blocks.map_batches(_do_jobs, batch_size=1, fn_kwargs={"task": task}, num_cpus=1)
+    return blocks.map_batches(partial(_do_jobs, task=task), batch_size=1, num_cpus=1)
 
 
-def _do_jobs(batch: dict[str, Any], task: Task) -> dict[str, list[Any]]:
+def _do_jobs(batch: dict[str, Any], task: Task) -> dict[str, Any]:
     """Runs on the cluster. A user's mistake comes back as a row: Ray would make it a traceback."""
     n_samples, problems = [], []
     for pickled in batch["job"]:

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from fingerpost.trainer.extract import EXTRACTORS
+from fingerpost.trainer.extract import EXTRACTORS, Tell
 from fingerpost.trainer.extract_jobs import Extraction, Plan
 from fingerpost.trainer.extract_report import ExtractionReport
 from fingerpost.trainer.extract_workers import run_in_processes
+
+Progress = Callable[[str, int, int], None]  # what is being done, how far, of how much
 
 
 def extract_corpus(
@@ -14,22 +16,25 @@ def extract_corpus(
     output: Path,
     n_workers: int = 1,
     ray_address: str = "",
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = lambda what, done, total: None,
+    tell: Tell = lambda line: None,
 ) -> ExtractionReport:
     """Makes the shards that a plan describes, going on where an earlier run was stopped.
 
     output : a new folder; it appears when it is whole
     n_workers : processes on this machine
     ray_address : do the jobs on a Ray cluster instead; "local" starts one here
-    progress : is told how many samples are done, those of earlier runs included, and of how many
+    progress : is told how many samples are done ("extracting", those of earlier runs included),
+        and then how many jobs are put together ("joining")
+    tell : is given a line of text before models are fetched
     ValueError or OSError: what the user can put right.
     """
     with Extraction(plan, output) as extraction:
         jobs, total = extraction.open_jobs(), len(plan.samples)
         if jobs and plan.needs_extractor:
-            EXTRACTORS[plan.settings.extractor].load(plan.settings)  # fails here, or fetches models
+            EXTRACTORS[plan.settings.extractor].load(plan.settings, tell)  # or fails: here, early
         done = total - sum(len(job.samples) for job in jobs)
-        progress(done, total)
+        progress("extracting", done, total)
         if ray_address and jobs:
             from fingerpost.trainer.extract_ray import run_on_ray
 
@@ -38,5 +43,5 @@ def extract_corpus(
             steps = run_in_processes(jobs, extraction.task, n_workers)
         for step in steps:
             done += step
-            progress(done, total)
-        return extraction.finish()
+            progress("extracting", done, total)
+        return extraction.finish(lambda joined: progress("joining", joined, plan.n_jobs))

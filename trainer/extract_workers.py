@@ -7,9 +7,10 @@ deaths is dropped and listed. A worker whose parent is gone finds its pipe close
 
 import multiprocessing
 import signal
+import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -67,9 +68,23 @@ def _start(task: Task) -> _Worker:
     context = multiprocessing.get_context("spawn")  # a fork would copy MediaPipe's threads
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs, task), daemon=True)
-    process.start()
+    with _ignoring_ctrl_c():  # the child inherits that, before its first line of Python
+        process.start()
     theirs.close()  # so that its end is the pipe's end
     return _Worker(process, ours)
+
+
+@contextmanager
+def _ignoring_ctrl_c() -> Iterator[None]:
+    """Ctrl-C reaches every process of a terminal; here the parent alone answers it."""
+    if threading.current_thread() is not threading.main_thread():  # others may not set signals
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _give(worker: _Worker, job: Job, deaths: Counter[tuple[int, int]]) -> None:
@@ -119,7 +134,6 @@ def _stop(workers: list[_Worker]) -> None:
 
 def _work(pipe: Connection, task: Task) -> None:
     """The worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent stops us
     with suppress(ValueError):  # no OpenCV: keypoint files need none, and a video will say so
         import_cv2().setNumThreads(1)  # workers are the parallelism
     while True:
