@@ -263,7 +263,7 @@ def test_it_learns_eight_sentences_by_heart():
     torch.manual_seed(0)
     model = UniSign(UniSignConfig(TINY_T5, label_smoothing=0.0))
     held = torch.rand(8, 1, 69, 3) * 2 - 1  # each clip a pose of its own, hardly moving
-    keypoints, mask = pad_clips([*(held + 0.05 * torch.randn(8, 4, 69, 3))])
+    keypoints, mask = pad_clips([*(held + 0.05 * torch.randn(8, 2, 69, 3))])
     prompt = tokenize_prompts(Letters(), ["English"] * 8)
     labels = torch.cat([torch.randint(3, 300, (8, 5)), torch.ones(8, 1, dtype=torch.long)], dim=1)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
