@@ -22,6 +22,7 @@ from fingerpost.app import cli_trainer
 
 USER_ERROR = 2
 INTERRUPTED = 130
+EXTRAS = {"ray": "ray", "rtmlib": "rtmpose"}  # that bring a package; all others come with `train`
 
 
 class OneLineErrors(TyperGroup):
@@ -35,7 +36,7 @@ class OneLineErrors(TyperGroup):
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, ModuleNotFoundError) as error:
             if os.environ.get("FINGERPOST_DEBUG"):
                 raise
             print(f"fingerpost: {one_line(error)}", file=sys.stderr)
@@ -45,6 +46,11 @@ class OneLineErrors(TyperGroup):
 def one_line(error: Exception) -> str:
     """What an error says, without line breaks and error numbers."""
     text = str(error)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        text = (
+            f'{package} is not installed: pip install "fingerpost[{EXTRAS.get(package, "train")}]"'
+        )
     if isinstance(error, OSError) and error.strerror:
         text = ": ".join(str(part) for part in (error.filename, error.strerror) if part)
     return " ".join(text.split()) or type(error).__name__

@@ -72,6 +72,27 @@ def resolve_checkpoint(folder: Path) -> Path:
     return folder
 
 
+def push_checkpoint(folder: Path, name: str, private: bool = True) -> str:
+    """Uploads a checkpoint to huggingface.co, as ``owner/name``; returns its address.
+
+    private : nobody else can see it, until its owner says so there
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    load_checkpoint(folder)  # what cannot be loaded is not shared
+    api = HfApi()
+    try:
+        address = api.create_repo(name, private=private, exist_ok=True)
+        api.upload_folder(repo_id=name, folder_path=folder)
+    except HfHubHTTPError as error:
+        raise ValueError(
+            f"huggingface.co did not take {name}: {str(error).splitlines()[0]}; log in with "
+            "`hf auth login`"
+        ) from error
+    return str(address)
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
