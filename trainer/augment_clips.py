@@ -35,6 +35,14 @@ class ClipAugment:
     drop_frames: float = 0.03  # probability that a hand is lost, each frame
     drop_run: float = 0.2  # probability that a hand is lost for up to DROP_RUN frames
 
+    def __post_init__(self) -> None:
+        if self.stride < 1:
+            raise ValueError(f"stride is at least 1 frame, got {self.stride}")
+        for name, value in vars(self).items():
+            most = 1 if name in ("mirror", "drop_frames", "drop_run", "size", "stretch") else 10
+            if name != "stride" and not 0 <= value <= most:
+                raise ValueError(f"augmentation {name} is from 0 to {most}, got {value}")
+
 
 DROP_RUN = 3  # frames that are kept
 
