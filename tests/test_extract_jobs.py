@@ -207,6 +207,7 @@ def crashing_worker(pipe, task):
 TRUE_WORK = extract_workers._work
 
 
+@pytest.mark.slow
 def test_a_sample_that_crashes_the_extractor_is_dropped_and_the_rest_is_there(
     tmp_path, monkeypatch
 ):
@@ -236,7 +237,11 @@ def failing_worker(pipe, task):
 
 
 @pytest.mark.parametrize(
-    ("worker", "message"), [(dying_worker, "workers die as they start"), (failing_worker, "space")]
+    ("worker", "message"),
+    [
+        pytest.param(dying_worker, "workers die as they start", marks=pytest.mark.slow),
+        (failing_worker, "No space left"),
+    ],
 )
 def test_workers_that_cannot_work_end_in_one_line(tmp_path, monkeypatch, worker, message):
     make_corpus(tmp_path / "corpus", 3)
