@@ -17,6 +17,7 @@ import time
 
 import torch
 from plain_uni_sign import PlainUniSign
+from transformers import AutoConfig, AutoModelForSeq2SeqLM
 
 from fingerpost.trainer.import_uni_sign import uni_sign_from
 from fingerpost.trainer.models.uni_sign import Prompt, UniSign, UniSignConfig
@@ -45,9 +46,11 @@ def random_batch(batch: int, frames: int, vocabulary: int) -> tuple:
 
 def new_model(which: str, size: str) -> torch.nn.Module:
     torch.manual_seed(0)
-    config = UniSignConfig({"model_type": "mt5", "dropout_rate": 0.0, **SIZES[size]})
-    ours = UniSign(config)
-    return ours if which == "ours" else PlainUniSign(ours.language_model)
+    fields = {"model_type": "mt5", "dropout_rate": 0.0, **SIZES[size]}
+    if which == "ours":
+        return UniSign(UniSignConfig(fields))
+    # The language model as transformers makes it, its linear layers untouched.
+    return PlainUniSign(AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(**fields)))
 
 
 def step_seconds(which: str, given: argparse.Namespace) -> list[float]:

@@ -21,8 +21,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fingerpost.trainer.models.batch_norm import normalised
+from fingerpost.trainer.models.fast_linear import product
 
 N_SUBSETS = 2  # of the distance partition: the keypoint itself, and its neighbours
+ROWS_AT_ONCE = 4096  # of C numbers: 4 MB at the greatest width
 
 
 def distance_partition(n_points: int, edges: Iterable[tuple[int, int]]) -> Tensor:
@@ -116,54 +118,75 @@ class GraphBlock(nn.Module):
 
 
 class _GraphConvolution(torch.autograd.Function):
-    """``_mix_and_weigh`` with a backward pass that keeps x alone and makes the rest again."""
+    """``_mix_and_weigh`` some clips at a time; the backward pass mixes again, so x alone is kept."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, adjacency: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.save_for_backward(x, adjacency, weight, bias)
-        return _mix_and_weigh(x, adjacency, weight, bias)
+        y = x.new_empty(*x.shape[:3], weight.shape[1])
+        heard = (adjacency.sum(dim=1).T @ bias)[:, None]  # (K, 1, D)
+        for clips in _portions(x):
+            flat = x[:, clips].flatten(1)  # (K, b T C)
+            own, neighbours = (_weighed(adjacency[s].T @ flat, weight[s]) for s in range(N_SUBSETS))
+            part = y[:, clips].flatten(1, 2)  # (K, b T, D)
+            torch.add(own.view_as(part).add_(heard), neighbours.view_as(part), out=part)
+        return y
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
         x, adjacency, weight, bias = ctx.saved_tensors
-        flat = x.reshape(len(x), -1)  # (K, B T C)
-        grad_y = grads[0].contiguous()
-        picture = _as_picture(grad_y)
-        grad_x = torch.empty_like(flat)
-        grad_adjacency, grad_weight = torch.empty_like(adjacency), torch.empty_like(weight)
-        for s in range(N_SUBSETS):
-            mixed = _as_picture((adjacency[s].T @ flat).view(x.shape))
-            grad_mixed, grad_w, _ = torch.ops.aten.convolution_backward(
-                picture,
-                mixed,
-                weight[s, :, :, None, None],
-                None,
-                stride=[1, 1],
-                padding=[0, 0],
-                dilation=[1, 1],
-                transposed=False,
-                output_padding=[0, 0],
-                groups=1,
-                output_mask=[True, True, False],
-            )
-            grad_weight[s] = grad_w[:, :, 0, 0]
-            grad_mixed = _as_frames(grad_mixed, x).reshape(flat.shape)
-            grad_adjacency[s] = flat @ grad_mixed.T
-            grad_x.addmm_(adjacency[s], grad_mixed, beta=int(s > 0))  # 0: overwrites
-        of_keypoints = grad_y.sum(dim=(1, 2))  # (K, D)
-        grad_adjacency += (bias @ of_keypoints.T)[:, None]  # all k alike: through ``heard``
-        grad_bias = adjacency.sum(dim=1) @ of_keypoints
-        return grad_x.view(x.shape), grad_adjacency, grad_weight, grad_bias
+        grad_x = torch.empty_like(x)
+        # Sums over clips: of float32, also where the rest has half the precision.
+        kind = torch.promote_types(x.dtype, torch.float32)
+        grad_adjacency = torch.zeros_like(adjacency, dtype=kind)
+        grad_weight = torch.zeros_like(weight, dtype=kind)
+        of_keypoints = torch.zeros(len(x), weight.shape[1], dtype=kind, device=x.device)
+        for clips in _portions(x):
+            flat, grad_flat = x[:, clips].flatten(1), grad_x[:, clips].flatten(1)  # (K, b T C)
+            grad_y = grads[0][:, clips].flatten(1, 2)  # (K, b T, D)
+            of_keypoints += grad_y.sum(dim=1)
+            grad_y = grad_y.reshape(-1, grad_y.shape[-1])
+            for s in range(N_SUBSETS):
+                mixed = (adjacency[s].T @ flat).view(-1, x.shape[-1])
+                grad_weight[s] += product(grad_y.T, mixed.T)
+                grad_mixed = product(grad_y, weight[s].T).view(flat.shape)
+                grad_adjacency[s] += flat @ grad_mixed.T
+                grad_flat.addmm_(adjacency[s], grad_mixed, beta=int(s > 0))  # 0: overwrites
+        heard = adjacency.sum(dim=1).to(kind)  # (2, K)
+        grad_adjacency += (bias.to(kind) @ of_keypoints.T)[:, None]  # all k alike: through heard
+        grad_bias = heard @ of_keypoints
+        return (
+            grad_x,
+            grad_adjacency.to(adjacency.dtype),
+            grad_weight.to(weight.dtype),
+            grad_bias.to(bias.dtype),
+        )
+
+
+def _portions(x: Tensor) -> list[slice]:
+    """Clips of (K, B, T, C) that are worked on at once.
+
+    On the CPU few enough for the cache, whose memory is then used again; fresh memory for all
+    clips at once costs as much time as half of the arithmetic. A GPU takes all.
+    """
+    k, b, t, _ = x.shape
+    step = max(1, ROWS_AT_ONCE // (k * t)) if x.device.type == "cpu" else max(1, b)
+    return [slice(begin, begin + step) for begin in range(0, b, step)]
+
+
+def _weighed(mixed: Tensor, weight: Tensor) -> Tensor:
+    """(K, b T C) and (D, C) to (K b T, D)."""
+    return product(mixed.view(-1, weight.shape[1]), weight)
 
 
 def _mix_and_weigh(x: Tensor, adjacency: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """sum over s of W_s (A_s^T x) + heard_s b_s: (K, B, T, C) to (K, B, T, D)."""
     flat = x.reshape(len(x), -1)  # (K, B T C)
     own, neighbours = (
-        pointwise((adjacency[s].T @ flat).view(x.shape), weight[s]) for s in range(N_SUBSETS)
+        F.linear((adjacency[s].T @ flat).view(x.shape), weight[s]) for s in range(N_SUBSETS)
     )
     heard = adjacency.sum(dim=1)  # (2, K): how much of b_s each keypoint hears
-    return own.add_(neighbours).add_((heard.T @ bias)[:, None, None])
+    return own + neighbours + (heard.T @ bias)[:, None, None]
 
 
 def _as_picture(x: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fingerpost.edge_runtime.keypoints import GROUPS, HAND_POINTS, SIGN69
+from fingerpost.trainer.models.fast_linear import fast_linears
 from fingerpost.trainer.models.graph import GraphBlock, distance_partition, pointwise
 from fingerpost.trainer.models.uni_sign_rgb import HandFusion, HandPictures
 
@@ -80,6 +81,7 @@ class UniSign(nn.Module):
         reader: Any = language_model or _language_model(config)
         self.language_model: Any = reader
         self.poses = PoseEncoder(reader.config.d_model, config.rgb)
+        fast_linears(self)
         self.register_state_dict_post_hook(_drop_shared)
         self.register_load_state_dict_pre_hook(_add_shared)
 
