@@ -28,7 +28,7 @@ from fingerpost.trainer.evaluation import evaluate_predictions
 from fingerpost.trainer.feed import Clips, Order, PreparedClips, training_batches
 from fingerpost.trainer.keeper import Keeper
 from fingerpost.trainer.network import new_network
-from fingerpost.trainer.recipe import Recipe, Training
+from fingerpost.trainer.recipe import Data, Recipe, Training
 from fingerpost.trainer.tasks import find_task
 from fingerpost.trainer.tasks.task import Batch, Task
 from fingerpost.trainer.train_state import Log, claim
@@ -101,7 +101,7 @@ def load_data(recipe: Recipe) -> tuple[Task, Clips, Clips | None]:
     """The task, and the clips for training and validation."""
     data = recipe.data
     clips = Clips(data.train, data.train_split)
-    val = Clips(data.val or data.train, data.val_split) if data.val_split else None
+    val = _clips_of_validation(data) if data.val_split else None
     return find_task(recipe.task).from_data(recipe.settings, clips, recipe.seed), clips, val
 
 
@@ -240,6 +240,13 @@ def running_mean(accelerator: Accelerator, model: nn.Module, decay: float) -> Av
     mean = AveragedModel(accelerator.unwrap_model(model), avg_fn=average, use_buffers=True)
     accelerator.register_for_checkpointing(mean)
     return mean
+
+
+def _clips_of_validation(data: Data) -> Clips:
+    try:
+        return Clips(data.val or data.train, data.val_split)
+    except ValueError as error:
+        raise ValueError(f"{error}. To train without validation: data.val_split=''") from error
 
 
 def _moments(training: Training, order: Order) -> tuple[int, int]:
