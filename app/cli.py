@@ -342,6 +342,9 @@ def extract(
     detector_model: Annotated[
         Path | None, typer.Option(metavar="FILE", help="YOLOX person detector, .onnx.")
     ] = None,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Of finished shards, look again at what was dropped.")
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit code 1 where a sample was dropped.")
     ] = False,
@@ -361,7 +364,7 @@ def extract(
     settings = Settings(extractor, view, folder_fps, min_frames, keep_unlabelled, *models)
     with ExtractProgress() as progress:
         plan = make_plan(name, where, settings)
-        report = extract_corpus(plan, output, workers, ray, progress.show, tell)
+        report = extract_corpus(plan, output, workers, ray, retry, progress.show, tell)
     show_report(report.as_json(), str(output), json)
     raise typer.Exit(1 if strict and report.dropped else 0)
 
@@ -570,6 +573,57 @@ def shards_export(
     clips = open_shards(folder).in_split(split) if split else open_shards(folder)
     written = sum(1 for _ in counted(export_clips(clips, output, kind), "clips", len(clips)))
     tell_written(written, str(output))
+
+
+@shards.command("hands")
+def shards_hands(
+    folder: ShardsFolder,
+    corpus: Annotated[
+        str, typer.Argument(help="Its name; left out, MEDIA has your own clips.", metavar="CORPUS")
+    ],
+    media: Annotated[
+        Path | None,
+        typer.Argument(help="The folder they were made of.", metavar="MEDIA", show_default=False),
+    ] = None,
+    *,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="The folder of hands to make.")
+    ],
+    share: Annotated[
+        float, typer.Option(min=0, max=1, help="Of the frames that show a hand.")
+    ] = 0.1,
+    seed: Annotated[int, typer.Option(min=0, help="Another number draws other frames.")] = 0,
+    folder_fps: Annotated[
+        float, typer.Option(help="Frames a second of clips that are folders of frames.")
+    ] = 25.0,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Of finished shards, look again at what was dropped.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 1 where media could not be read.")
+    ] = False,
+) -> None:
+    """Cut pictures of the hands out of the clips of shards. Goes on where it was stopped."""
+    from fingerpost.app.commands_extract import ExtractProgress
+    from fingerpost.app.commands_hands import tell_hands
+    from fingerpost.trainer.corpora import read_corpus
+    from fingerpost.trainer.hand_store import cut_hands_of
+    from fingerpost.trainer.shards import open_shards
+
+    name, where = ("own_folder", Path(corpus)) if media is None else (corpus, media)
+    clips, samples = open_shards(folder), read_corpus(name, where)
+    with ExtractProgress() as progress:
+        made = cut_hands_of(
+            clips,
+            samples,
+            output,
+            share,
+            seed,
+            folder_fps,
+            lambda done: progress.show("clips", done, len(clips)),
+        )
+    tell_hands(len(made), made.problems, str(output))
+    raise typer.Exit(1 if strict and made.problems else 0)
 
 
 @shards.command("push")

@@ -50,6 +50,20 @@ class FrameCrops:
     points: np.ndarray
     frames: np.ndarray
 
+    @classmethod
+    def none(cls) -> "FrameCrops":
+        """Of a hand that is in no frame."""
+        return cls(
+            np.zeros((0, PICTURE, PICTURE, 3), np.uint8),
+            np.zeros((0, N_HAND, 2), np.float32),
+            np.zeros(0, np.int64),
+        )
+
+    def among(self, kept: np.ndarray) -> "FrameCrops":
+        """Those whose frame is one of ``kept`` (rising), numbered as in there."""
+        _, mine, places = np.intersect1d(self.frames, kept, return_indices=True)
+        return FrameCrops(self.pictures[mine], self.points[mine], places.astype(np.int64))
+
 
 @dataclass(frozen=True)
 class ClipHands:
@@ -57,6 +71,15 @@ class ClipHands:
 
     left_hand: FrameCrops
     right_hand: FrameCrops
+
+    @classmethod
+    def none(cls) -> "ClipHands":
+        """Of a clip without hands, or without pictures."""
+        return cls(FrameCrops.none(), FrameCrops.none())
+
+    def among(self, kept: np.ndarray) -> "ClipHands":
+        """For a model that sees the frames ``kept`` alone; they rise."""
+        return ClipHands(self.left_hand.among(kept), self.right_hand.among(kept))
 
 
 @dataclass(frozen=True)
@@ -91,12 +114,12 @@ def cut_hands(
     times_ms = {int(t): view.time_ms(int(kept[t])) for t in frames}
     cut: dict[str, list[np.ndarray]] = {name: [] for name in HANDS}
     if not times_ms:
-        return ClipHands(_no_crops(), _no_crops())
-    with open_pictures(media, min(times_ms.values()) - 1000, None, folder_fps) as pictures:
+        return ClipHands.none()
+    with open_pictures(media, max(min(times_ms.values()) - 1000, 0), None, folder_fps) as pictures:
         size = np.array([pictures.width, pictures.height])
         side = square_side([hand.xy * size for hand in hands.values()])
         if side == 0:
-            return ClipHands(_no_crops(), _no_crops())
+            return ClipHands.none()
         corners = {name: top_left(hand.xy * size, side) for name, hand in hands.items()}
         for t, rgb in _nearest(pictures, times_ms, str(media)):
             for name, hand in hands.items():
@@ -105,7 +128,7 @@ def cut_hands(
     return ClipHands(
         *(
             FrameCrops(
-                np.stack(cut[name]) if cut[name] else _no_crops().pictures,
+                np.stack(cut[name]) if cut[name] else FrameCrops.none().pictures,
                 points_in_square(hand.xy * size, corners[name], side),
                 hand.frames,
             )
@@ -233,11 +256,3 @@ def _nearest(
                 "or it was cut since; extract them again"
             )
         yield t, before[1]
-
-
-def _no_crops() -> FrameCrops:
-    return FrameCrops(
-        np.zeros((0, PICTURE, PICTURE, 3), np.uint8),
-        np.zeros((0, N_HAND, 2), np.float32),
-        np.zeros(0, np.int64),
-    )
