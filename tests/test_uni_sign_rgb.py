@@ -314,6 +314,8 @@ def test_only_frames_with_a_picture_change(batch):
     assert changed.nonzero().tolist() == [[0, 1], [0, 4]]
     none = HandCrops(*(tensor[:0] for tensor in crops))
     assert torch.equal(fusion(features, none), features)
+    fusion.train()(features, none).sum().backward()  # or other processes would wait for ever
+    assert all(parameter.grad is not None for parameter in fusion.parameters())
 
 
 def test_half_precision_arrives_nearby(plain, keypoints, batch):

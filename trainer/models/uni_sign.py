@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fingerpost.edge_runtime.keypoints import GROUPS, HAND_POINTS, SIGN69
+from fingerpost.trainer.models.fast_embedding import read_tokens
 from fingerpost.trainer.models.fast_linear import fast_linears
 from fingerpost.trainer.models.graph import GraphBlock, distance_partition, pointwise
 from fingerpost.trainer.models.uni_sign_rgb import HandFusion, HandPictures
@@ -110,17 +111,22 @@ class UniSign(nn.Module):
 
         The language model is taken over, not copied.
 
-        backbone : weights of its EfficientNet, of ``efficientnet.read_image_net_weights``
+        backbone : for ``take_backbone``; None = random weights
         """
         if self.config.rgb:
             raise ValueError("this Uni-Sign has an RGB branch already; start from a pose-only one")
         model = UniSign(replace(self.config, rgb=True), self.language_model)
-        fusion: Any = model.poses.fusion
         if backbone is not None:
-            fusion.backbone.load_state_dict(backbone)
-        branch = {f"fusion.{name}": tensor for name, tensor in fusion.state_dict().items()}
-        model.poses.load_state_dict(branch | self.poses.state_dict())
+            model.take_backbone(backbone)
+        fresh = {k: v for k, v in model.poses.state_dict().items() if k.startswith("fusion.")}
+        model.poses.load_state_dict(fresh | self.poses.state_dict())
         return model.train(self.training)
+
+    def take_backbone(self, weights: dict[str, Tensor]) -> None:
+        """Weights of its EfficientNet, of ``efficientnet.read_image_net_weights``."""
+        if self.poses.fusion is None:
+            raise ValueError("a pose-only Uni-Sign looks at no pictures; make one by with_rgb")
+        self.poses.fusion.backbone.load_state_dict(weights)
 
     def forward(
         self,
@@ -137,11 +143,14 @@ class UniSign(nn.Module):
         labels : shape (R, L), token ids of each row's answer; ``IGNORED`` where there is none
         hands : pictures of hands in some of the frames, for a model with the RGB branch
         """
-        embeds, mask = self.embed(keypoints, frame_mask, prompt, hands)
-        logits = self.language_model(
+        model = self.language_model
+        words = read_tokens(model, prompt.ids)
+        embeds, mask = self._after_words(words, keypoints, frame_mask, prompt, hands)
+        answers = model.prepare_decoder_input_ids_from_labels(labels)
+        logits = model(
             inputs_embeds=embeds,
             attention_mask=mask,
-            decoder_input_ids=self.language_model.prepare_decoder_input_ids_from_labels(labels),
+            decoder_inputs_embeds=read_tokens(model, answers),
             use_cache=False,
         ).logits  # (B, L, V)
         return F.cross_entropy(
@@ -176,6 +185,16 @@ class UniSign(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """What the language model reads: the prompt, then the frames. (R, P + T, D), (R, P + T)."""
         words = self.language_model.get_input_embeddings()(prompt.ids)
+        return self._after_words(words, keypoints, frame_mask, prompt, hands)
+
+    def _after_words(
+        self,
+        words: Tensor,
+        keypoints: Tensor,
+        frame_mask: Tensor,
+        prompt: Prompt,
+        hands: HandPictures | None,
+    ) -> tuple[Tensor, Tensor]:
         poses = self.poses(keypoints, hands)
         if prompt.clip is not None:  # several questions about one clip: its pose is read once
             poses, frame_mask = poses[prompt.clip], frame_mask[prompt.clip]

@@ -72,7 +72,10 @@ class HandFusion(nn.Module):
         """features : shape (21, B, T, 256); a copy comes back, changed in the frames of crops."""
         _check(crops)
         if len(crops.pictures) == 0:
-            return features
+            if not self.training:
+                return features
+            # Other processes may have pictures, and then wait for this one's gradients too.
+            return features + 0 * sum(parameter.sum() for parameter in self.parameters())
         picture = self.project(self.backbone(crops.pictures))  # (N, C, 4, 4)
         pose = features[:, crops.clip, crops.frame].permute(1, 2, 0)  # (N, C, K)
         with torch.autocast(pose.device.type, enabled=False):  # places need more than 8 bits
