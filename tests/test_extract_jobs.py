@@ -19,7 +19,8 @@ from fingerpost.edge_runtime.keypoint_files import save_npz
 from fingerpost.edge_runtime.keypoints import COCO_WHOLEBODY, PoseSequence
 from fingerpost.trainer import extract_jobs, extract_workers
 from fingerpost.trainer.extract import Settings
-from fingerpost.trainer.extract_jobs import Extraction, do_job, make_plan
+from fingerpost.trainer.extract_folder import Extraction
+from fingerpost.trainer.extract_jobs import do_job, make_plan
 from fingerpost.trainer.extract_run import extract_corpus
 from fingerpost.trainer.shards import open_shards
 
@@ -56,9 +57,9 @@ def corpus(tmp_path_factory):
     return folder
 
 
-def done_by_hand(plan, output, order=1):
+def done_by_hand(plan, output, order=1, retry=False):
     """All jobs in this process, one after the other; backwards with order -1."""
-    with Extraction(plan, output) as extraction:
+    with Extraction(plan, output, retry) as extraction:
         for job in extraction.open_jobs()[::order]:
             assert list(do_job(job, extraction.task)) == list(range(len(job.samples)))
         return extraction.finish()
@@ -330,6 +331,52 @@ def test_nothing_left_is_an_error_and_the_next_run_looks_again(tmp_path):
     assert list(report["dropped"]) == ["missing media"]
     save_npz(clip, sequences[0])
     assert done_by_hand(plan, tmp_path / "shards").n_clips == 1
+
+
+def test_a_retry_looks_at_the_dropped_samples_alone(tmp_path, monkeypatch):
+    make_faulty_corpus(tmp_path / "corpus")
+    plan = make_plan("own_folder", tmp_path / "corpus", SETTINGS, job_clips=3)
+    done_by_hand(plan, tmp_path / "shards")
+    clips = tmp_path / "corpus" / "clips"
+    (clips / "absent.npz").write_bytes((clips / "c3.npz").read_bytes())  # it was fetched
+    unchanged = contents(tmp_path / "shards")
+    assert done_by_hand(plan, tmp_path / "shards").n_clips == 4
+    assert contents(tmp_path / "shards") == unchanged
+
+    looked_at = []
+    true_extract = extract_jobs.extract_clip
+    monkeypatch.setattr(
+        extract_jobs, "extract_clip", lambda s, *a: looked_at.append(s.id) or true_extract(s, *a)
+    )
+    with Extraction(plan, tmp_path / "shards", retry=True) as extraction:
+        list(do_job(extraction.open_jobs()[0], extraction.task))  # and then it is killed
+    with pytest.raises(ValueError, match="beginning of a retry; add --retry"):
+        done_by_hand(plan, tmp_path / "shards")
+    report = done_by_hand(plan, tmp_path / "shards", retry=True)
+    assert looked_at == ["absent.npz", "broken.npz", "nobody.npz"]
+    assert report.n_clips == 5
+    assert [d.id for d in report.dropped] == [
+        *("c0.npz", "unlabelled.npz"),
+        *("broken.npz", "nobody.npz"),
+    ]
+    done_by_hand(plan, tmp_path / "afresh")
+    assert contents(tmp_path / "shards") == contents(tmp_path / "afresh")
+    assert not (tmp_path / "shards.part").exists()
+
+
+def test_a_job_that_a_power_cut_damaged_is_done_anew(corpus, tmp_path):
+    plan = make_plan("own_folder", corpus / "corpus", SETTINGS, job_clips=8)
+    for name in ("part-00000.arrow", "dropped.json"):
+        with Extraction(plan, tmp_path / "shards") as extraction:
+            for job in extraction.open_jobs():
+                list(do_job(job, extraction.task))
+            (extraction.task.place(1) / name).write_bytes(b"")
+            with pytest.raises(ValueError, match="damaged.*run the same command again") as error:
+                extraction.finish()
+            assert "\n" not in str(error.value)
+            assert [job.number for job in extraction.open_jobs()] == [1]
+    done_by_hand(plan, tmp_path / "shards")
+    assert contents(tmp_path / "shards") == contents(corpus / "expected")
 
 
 @pytest.mark.parametrize(

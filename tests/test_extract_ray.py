@@ -10,7 +10,8 @@ import pytest
 from fingerpost.edge_runtime.keypoint_files import save_npz
 from fingerpost.edge_runtime.keypoints import COCO_WHOLEBODY, PoseSequence
 from fingerpost.trainer.extract import Settings
-from fingerpost.trainer.extract_jobs import Extraction, do_job, make_plan
+from fingerpost.trainer.extract_folder import Extraction
+from fingerpost.trainer.extract_jobs import do_job, make_plan
 from fingerpost.trainer.extract_ray import _do_jobs, run_on_ray
 from fingerpost.trainer.extract_run import extract_corpus
 

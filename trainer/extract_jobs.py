@@ -1,22 +1,11 @@
-"""A whole corpus to shards, in jobs that can be done in any order, anywhere, and only once.
+"""A whole corpus, cut into jobs that can be done in any order, anywhere, and only once.
 
-    plan = make_plan("own_folder", Path("my_signs"), Settings())
-    with Extraction(plan, Path("my_shards")) as extraction:
-        for job in extraction.open_jobs():
-            do_job(job, extraction.task)
-        report = extraction.finish()
-
-While it is at work there is a folder beside the one that will be:
-
-    my_shards.part/plan.json             what is being made; another plan may not go on with it
-    my_shards.part/jobs/000003/          the clips of job 3 as shards, and what it dropped
-    my_shards.part/jobs/.000004.x1y2/    a job at work, or one that was killed: begun afresh
-
-A job is renamed into its place when it is whole, and a job that is in its place is never done
-again: whatever is killed, and when, nothing is lost but the jobs at work, and nothing is there
-twice. At the end the jobs' clips are copied in the corpus's order into parts of an even size, and
-that folder is renamed to ``my_shards``. So the bytes depend neither on who did which job, nor on
-how often it was interrupted.
+plan = make_plan("own_folder", Path("my_signs"), Settings())
+with Extraction(plan, Path("my_shards")) as extraction:  # extract_folder
+    for job in extraction.open_jobs():
+        for number in do_job(job, extraction.task):
+            print(job.number, number)
+    report = extraction.finish()
 """
 
 import hashlib
@@ -24,11 +13,11 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 from fingerpost.trainer.clip_tables import Clip
 from fingerpost.trainer.corpora import read_corpus
@@ -44,19 +33,9 @@ from fingerpost.trainer.extract import (
     extract_clip,
 )
 from fingerpost.trainer.extract_media import KEYPOINT_SUFFIXES
-from fingerpost.trainer.extract_report import (
-    REPORT,
-    ExtractionReport,
-    read_dropped,
-    read_report,
-    report_of,
-    write_dropped,
-    write_json,
-)
-from fingerpost.trainer.shards import ABOUT, ShardsAbout, ShardWriter, open_shards, write_shards
+from fingerpost.trainer.extract_report import write_dropped
+from fingerpost.trainer.shards import ABOUT, Shards, ShardsAbout, open_shards, write_shards
 
-PLAN = "plan.json"
-JOBS = "jobs"
 DROPPED = "dropped.json"
 MODELS = ("landmarker", "rtmpose_model", "detector_model")  # settings that are paths
 JOB_CLIPS = 16  # what a kill costs at most, for each worker: about two minutes
@@ -120,11 +99,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Task:
-    """What every job has to know; small, and it can be pickled. folder : where jobs are kept."""
+    """What every job has to know; small, and it can be pickled.
+
+    folder : where jobs are kept
+    reuse : shards of the same plan, whose clips are taken as they are; None where there are none
+    """
 
     corpus: str
     settings: Settings
     folder: Path
+    reuse: Path | None = None
 
     def place(self, number: int) -> Path:
         """Where a job is once it is whole."""
@@ -169,154 +153,27 @@ def do_job(job: Job, task: Task, given_up: frozenset[int] = frozenset()) -> Iter
     partial = Path(tempfile.mkdtemp(prefix=f".{job.number:06}.", dir=task.folder))
     try:
         open_finder = LazyFinders(task.settings)
+        made = _made_before(task)
         clips: list[Clip] = []
         dropped: list[Dropped] = []
         for number, sample in enumerate(job.samples):
             yield number  # before the look, so that who listens knows where it crashed
-            if number in given_up:
+            if sample.id in made:
+                clips.append(made[sample.id])
+            elif number in given_up:
                 dropped.append(Dropped(sample.id, CRASHED, str(sample.media)))
-                continue
-            found = extract_clip(sample, open_finder, task.settings)
-            if isinstance(found, Dropped):
-                dropped.append(found)
             else:
-                clips.append(found)
+                found = extract_clip(sample, open_finder, task.settings)
+                if isinstance(found, Dropped):
+                    dropped.append(found)
+                else:
+                    clips.append(found)
         if clips:
             write_shards(partial, clips, ShardsAbout(task.corpus, task.settings.schema.name))
         write_dropped(partial / DROPPED, dropped)
         _rename_unless_there(partial, task.place(job.number))
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-class Extraction:
-    """The work on one folder of shards. In its ``with`` block no other process can work on it.
-
-    is_finished : the folder was there already, made by the same plan
-    ValueError where there is something else than what the plan makes.
-    """
-
-    def __init__(self, plan: Plan, output: Path) -> None:
-        self.plan, self.output = plan, output
-        self.work = output.with_name(output.name + ".part")
-        self.task = Task(plan.corpus, plan.settings, (self.work / JOBS).absolute())
-        self.is_finished = False
-        self._lock: IO[str] | None = None
-
-    def __enter__(self) -> "Extraction":
-        self.is_finished = self._check_output()
-        if self.is_finished:
-            shutil.rmtree(self.work, ignore_errors=True)  # a kill came between the last two steps
-            return self
-        self.task.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(self.work)
-        try:
-            self._check_plan()
-        except ValueError:
-            self._lock.close()
-            raise
-        for left in self.task.folder.glob(".*"):  # by those who were killed
-            shutil.rmtree(left, ignore_errors=True)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._lock is not None:
-            self._lock.close()
-
-    def open_jobs(self) -> list[Job]:
-        """The jobs that are not done, in order."""
-        samples, n = self.plan.samples, self.plan.job_clips
-        return [
-            Job(number, samples[number * n : (number + 1) * n])
-            for number in range(0 if self.is_finished else self.plan.n_jobs)
-            if not self.task.place(number).is_dir()
-        ]
-
-    def finish(self, progress: Callable[[int], None] = lambda joined: None) -> ExtractionReport:
-        """Puts the jobs together once all are done; the folder appears whole.
-
-        progress : is told how many jobs are in
-        ValueError where no clip is left; ``report.json`` is in the working folder then.
-        """
-        if self.is_finished:
-            return read_report(self.output / REPORT)
-        if undone := self.open_jobs():
-            raise ValueError(f"{len(undone)} jobs are not done; run the same command again")
-        shards = self.work / "shards"
-        shutil.rmtree(shards, ignore_errors=True)
-        dropped = list(self.plan.dropped)
-        for number in range(self.plan.n_jobs):
-            dropped += read_dropped(self.task.place(number) / DROPPED)
-        if len(dropped) == len(self.plan.samples) + len(self.plan.dropped):
-            report_of(self.plan.identity(), None, 0, dropped).write(self.work / REPORT)
-            shutil.rmtree(self.task.folder)  # else the next run would believe them
-            raise ValueError(
-                f"none of the {len(dropped)} samples became a clip ({dropped[-1].reason}: "
-                f"{dropped[-1].detail}); {self.work / REPORT} lists why"
-            )
-        duration_ms = self._join(shards, progress)
-        about = open_shards(shards).about
-        report = report_of(self.plan.identity(), about, duration_ms, dropped)
-        report.write(shards / REPORT)
-        shards.rename(self.output)
-        shutil.rmtree(self.work)
-        return report
-
-    def _join(self, shards: Path, progress: Callable[[int], None]) -> int:
-        """Copies the clips of all jobs, in order; returns how long they are together, in ms."""
-        duration_ms = 0
-        about = ShardsAbout(self.plan.corpus, self.plan.settings.schema.name)
-        with ShardWriter(shards, about) as writer:
-            for number in range(self.plan.n_jobs):
-                if (self.task.place(number) / ABOUT).is_file():  # else all were dropped
-                    for clip in open_shards(self.task.place(number)):
-                        writer.add(clip)
-                        duration_ms += clip.sequence.duration_ms
-                progress(number + 1)
-        return duration_ms
-
-    def _check_output(self) -> bool:
-        """Is the result there already? ValueError where something else is."""
-        if not self.output.parent.is_dir():
-            raise FileNotFoundError(
-                f"there is no folder {self.output.parent} to make {self.output.name} in"
-            )
-        if not self.output.exists() or (self.output.is_dir() and not any(self.output.iterdir())):
-            return False
-        if not (self.output / REPORT).is_file():
-            raise ValueError(f"{self.output} holds something else; name a new folder")
-        if changed := _changes(read_report(self.output / REPORT).plan, self.plan.identity()):
-            raise ValueError(
-                f"{self.output} was made otherwise ({changed}); name a new folder, or delete it"
-            )
-        return True
-
-    def _check_plan(self) -> None:
-        """ValueError where the working folder was begun with another plan."""
-        path = self.work / PLAN
-        plan = self.plan.identity() | {"clips_of_a_job": self.plan.job_clips}
-        if not path.is_file():
-            write_json(path, plan)
-            return
-        if changed := _changes(json.loads(path.read_text(encoding="utf-8")), plan):
-            raise ValueError(
-                f"{self.work} was begun otherwise ({changed}); repeat the first command to go on, "
-                "or delete that folder to start again"
-            )
-
-
-def _changes(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """What two plans differ in, in words; "" where they are the same."""
-    return "; ".join(
-        f"{name.replace('_', ' ')} was {before.get(name)!r}, now {now.get(name)!r}"
-        for name in sorted(before.keys() | now.keys())
-        if before.get(name) != now.get(name)
-    )
 
 
 def _rename_unless_there(folder: Path, place: Path) -> None:
@@ -328,18 +185,30 @@ def _rename_unless_there(folder: Path, place: Path) -> None:
             raise
 
 
-def _locked(folder: Path) -> IO[str]:
-    """A lock that ends with the process, however it ends. ValueError where another has it."""
-    file = (folder / "lock").open("w")
-    if os.name != "posix":  # two at once would waste work there, not harm it
-        return file
-    import fcntl
+class _ClipsById(Mapping[str, Clip]):
+    """Shards as a mapping from ids to clips."""
 
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.close()
-        raise ValueError(
-            f"another `fingerpost extract` is working on {folder}; wait for it, or stop it"
-        ) from error
-    return file
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+        self._number = {name: number for number, name in enumerate(shards.column("id"))}
+
+    def __getitem__(self, name: str) -> Clip:
+        return self._shards[self._number[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._number)
+
+    def __len__(self) -> int:
+        return len(self._number)
+
+
+def _made_before(task: Task) -> Mapping[str, Clip]:
+    if task.reuse is None:
+        return {}
+    return _open_once(task.reuse, (task.reuse / ABOUT).stat().st_mtime_ns)
+
+
+@cache
+def _open_once(folder: Path, time_ns: int) -> Mapping[str, Clip]:
+    """Opened once for all jobs of a process. time_ns : when the shards were made"""
+    return _ClipsById(open_shards(folder))

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fingerpost.trainer.extract import EXTRACTORS, Tell
-from fingerpost.trainer.extract_jobs import Extraction, Plan
+from fingerpost.trainer.extract_folder import Extraction
+from fingerpost.trainer.extract_jobs import Plan
 from fingerpost.trainer.extract_report import ExtractionReport
 from fingerpost.trainer.extract_workers import run_in_processes
 
@@ -16,6 +17,7 @@ def extract_corpus(
     output: Path,
     n_workers: int = 1,
     ray_address: str = "",
+    retry: bool = False,
     progress: Progress = lambda what, done, total: None,
     tell: Tell = lambda line: None,
 ) -> ExtractionReport:
@@ -24,12 +26,13 @@ def extract_corpus(
     output : a new folder; it appears when it is whole
     n_workers : processes on this machine
     ray_address : do the jobs on a Ray cluster instead; "local" starts one here
+    retry : where the shards are there, look again at the samples that they dropped
     progress : is told how many samples are done ("extracting", those of earlier runs included),
         and then how many jobs are put together ("joining")
     tell : is given a line of text before models are fetched
     ValueError or OSError: what the user can put right.
     """
-    with Extraction(plan, output) as extraction:
+    with Extraction(plan, output, retry) as extraction:
         jobs, total = extraction.open_jobs(), len(plan.samples)
         if jobs and plan.needs_extractor:
             EXTRACTORS[plan.settings.extractor].load(plan.settings, tell)  # or fails: here, early
