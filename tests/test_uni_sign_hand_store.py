@@ -51,7 +51,7 @@ def test_each_clip_finds_its_own_hands(corpus, tmp_path):
     samples, shards = corpus
     counts = []
     store = cut_hands_of(shards, samples, tmp_path / "hands", tell=counts.append)
-    assert counts == [1, 2, 3, 4, 5] and len(store) == N_CLIPS and not store.problems
+    assert counts == [0, 1, 2, 3, 4, 5] and len(store) == N_CLIPS and not store.problems
     assert len(list((tmp_path / "hands").glob("part-*.arrow"))) == 3
     for again in (open_hands(tmp_path / "hands"), pickle.loads(pickle.dumps(store))):
         for i in range(N_CLIPS):
@@ -72,20 +72,20 @@ def test_what_was_killed_goes_on_and_ends_the_same(corpus, tmp_path, monkeypatch
         pass
 
     def tell(n):
-        if n == 4:
+        if n == 5:
             raise Killed
 
     with pytest.raises(Killed):
         cut_hands_of(shards, samples, tmp_path / "hands", seed=3, tell=tell)
     with pytest.raises(ValueError, match="not complete"):
         open_hands(tmp_path / "hands")
-    cut = []
+    cut, counts = [], []
     original = hand_store.cut_hands
     monkeypatch.setattr(
         hand_store, "cut_hands", lambda m, *a: cut.append(m.stem) or original(m, *a)
     )
-    resumed = cut_hands_of(shards, samples, tmp_path / "hands", seed=3)
-    assert cut == ["4"]  # two parts of two clips were whole
+    resumed = cut_hands_of(shards, samples, tmp_path / "hands", seed=3, tell=counts.append)
+    assert cut == ["4"] and counts == [4, 5]  # two parts of two clips were whole
     assert all(_same(whole.hands(f"{i}.mp4"), resumed.hands(f"{i}.mp4")) for i in range(N_CLIPS))
     with pytest.raises(ValueError, match="other shards or settings"):
         cut_hands_of(shards, samples, tmp_path / "hands", seed=4)

@@ -113,7 +113,7 @@ def cut_hands_of(
     samples : of the corpus that the shards were extracted from
     share : of the frames that show a hand
     folder_fps : frames a second of media that are folders of frames
-    tell : is called with how many clips are done
+    tell : is called with how many clips are done, at first with those of an earlier run
 
     A clip whose media cannot be read is kept without hands: see ``HandStore.problems``. ValueError
     where the corpus is another one, or the folder was begun with other settings.
@@ -128,9 +128,12 @@ def cut_hands_of(
         )
     made = {"clips": shards.about.content_hash, "share": share, "seed": seed}
     done = _begin(folder, made)
-    rows: list[dict[str, Any]] = []
-    for i, name in enumerate(ids):
-        if name not in done:
+    left = [(i, name) for i, name in enumerate(ids) if name not in done]
+    n_done = len(ids) - len(left)
+    tell(n_done)
+    for start in range(0, len(left), PART_CLIPS):
+        rows = []
+        for i, name in left[start : start + PART_CLIPS]:
             # Draws of its own: the same, whichever clips were done before it.
             rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
             hands, problem = ClipHands.none(), ""
@@ -139,10 +142,8 @@ def cut_hands_of(
             except (ValueError, OSError) as error:
                 problem = " ".join(str(error).split())
             rows.append(_row_of(name, hands, problem))
-        if rows and (len(rows) == PART_CLIPS or i == len(ids) - 1):
-            _write(folder, rows, made)
-            rows = []
-        tell(i + 1)
+            tell(n_done := n_done + 1)
+        _write(folder, rows, made)
     partial = folder / f"{ABOUT}.{os.getpid()}.partial"
     about = made | {"n_clips": len(ids)}
     partial.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
