@@ -8,6 +8,7 @@ and to the caller: an empty box would look like a fault of the data.
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -164,15 +165,18 @@ def _lines(clip: Clip) -> tuple[str, str]:
 
 
 def _shortened(text: str, letters: int) -> str:
-    """On one line, cut to a width in Latin letters."""
+    """On one line, without letters that only control, cut to a width in Latin letters."""
     text = " ".join(text.split())
-    widths = np.cumsum([1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text])
-    return text if widths[-1] <= letters else text[: int((widths < letters).sum())] + "…"
+    text = "".join(letter for letter in text if unicodedata.category(letter) not in ("Cc", "Cf"))
+    widths = [1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text]
+    if sum(widths) <= letters:
+        return text
+    return text[: sum(width < letters for width in accumulate(widths))] + "…"
 
 
 def _fonts_for(text: str) -> tuple[list[str], str]:
     """Names of fonts that together have the letters of a text, and the letters that none has."""
-    fonts, missing = [FONT], {letter for letter in text if letter.isprintable() and letter != " "}
+    fonts, missing = [FONT], set(text) - {" "}
     missing -= _letters(font_manager.findfont(FONT))
     candidates = sorted(font_manager.findSystemFonts()) if missing else []
     while missing and candidates:
