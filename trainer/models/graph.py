@@ -118,7 +118,7 @@ class GraphBlock(nn.Module):
 
 
 class _GraphConvolution(torch.autograd.Function):
-    """``_mix_and_weigh`` some clips at a time; the backward pass mixes again, so x alone is kept."""
+    """``_mix_and_weigh`` a few clips at a time; it keeps x alone, and mixes again backwards."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, adjacency: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
