@@ -176,9 +176,10 @@ def select(
     if source.name == view.name:
         return xyz, confidence
     order = view_indices(view.name, source.name)
-    known = order >= 0
-    xyz = np.where(known[:, None], xyz[..., order, :], 0).astype(np.float32)
-    confidence = np.where(known, confidence[..., order], 0).astype(np.float32)
+    xyz = xyz.take(order, axis=-2).astype(np.float32, copy=False)  # take: 5 times as fast as [...]
+    confidence = confidence.take(order, axis=-1).astype(np.float32, copy=False)
+    xyz[..., order < 0, :] = 0
+    confidence[..., order < 0] = 0
     return xyz, confidence
 
 
