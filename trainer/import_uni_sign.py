@@ -2,6 +2,10 @@
 
 fingerpost import uni-sign FILE.pth -o FOLDER --language Chinese
 
+    model = import_uni_sign(Path("FILE.pth"))  # in eval mode
+    embeds, mask = model.embed(keypoints, frame_mask, prompt)  # pose-only
+    embeds, mask = model.embed(keypoints, frame_mask, prompt, hands_of_batch(batch))  # RGB-pose
+
 Every entry of their file is accounted for, or the import fails; the file is opened as plain
 tensors, so nothing in it can run.
 """
