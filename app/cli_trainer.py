@@ -91,6 +91,9 @@ def evaluate(
     text_language: Annotated[str, typer.Option(help="Of their texts, such as zh or en.")] = "",
     resamples: Annotated[int, typer.Option(help="For the 95 % intervals; 0 for none.")] = 1000,
     batch: Annotated[int, typer.Option(min=1, help="Clips at once.")] = 32,
+    hands: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Pictures of hands, for an RGB model.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Say how right a checkpoint is: errors, BLEU, accuracy, signer by signer."""
@@ -114,7 +117,8 @@ def evaluate(
         from fingerpost.trainer.evaluate import evaluate_checkpoint
 
         folders = [str(folder) for folder in corpus]
-        found = evaluate_checkpoint(checkpoint, folders, split, batch, resamples)
+        changes = {"hands": str(hands)} if hands is not None else {}
+        found = evaluate_checkpoint(checkpoint, folders, split, batch, resamples, changes)
     for name, (evaluation, said) in found.items():
         if output is not None:
             folder = output / name if len(found) > 1 else output

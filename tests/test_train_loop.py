@@ -13,17 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from fingerpost.edge_runtime.keypoints import SIGN69, PoseSequence
 from fingerpost.trainer.checkpoint import load_checkpoint, resolve_checkpoint
 from fingerpost.trainer.evaluate import evaluate_checkpoint
 from fingerpost.trainer.feed import Clips, Order
 from fingerpost.trainer.network import merged, new_network
 from fingerpost.trainer.recipe import read_recipe
-from fingerpost.trainer.shards import Clip, ShardsAbout, write_shards
+from fingerpost.trainer.shards import open_shards
 from fingerpost.trainer.tasks import find_task
 from fingerpost.trainer.train import train
-
-GLOSSES = ("up", "down", "left", "right")
 
 ISOLATED = """
 task = "isolated"
@@ -82,34 +79,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory):
-    """24 clips: the right hand goes one of four ways; lengths differ, all tremble a little."""
-    folder = tmp_path_factory.mktemp("data") / "ways"
-    write_shards(folder, clips_of_ways(), ShardsAbout(corpus="ways", schema="sign69"))
-    return folder
-
-
-def clips_of_ways():
-    rng = np.random.default_rng(0)
-    at_rest = rng.uniform(0.3, 0.7, (1, 69, 3))
-    at_rest[0, SIGN69.index("left_shoulder"), :2] = 0.7, 0.4
-    at_rest[0, SIGN69.index("right_shoulder"), :2] = 0.3, 0.4
-    ways = {"up": (0, -1), "down": (0, 1), "left": (-1, 0), "right": (1, 0)}
-    for i in range(24):
-        gloss = GLOSSES[i % 4]
-        n_frames = int(rng.integers(8, 20))
-        xyz = np.tile(at_rest, (n_frames, 1, 1))
-        xyz += rng.normal(0, 0.01, xyz.shape)
-        hand = SIGN69.groups["right_hand"]
-        xyz[:, hand, :2] += np.linspace(0, 0.2, n_frames)[:, None, None] * ways[gloss]
-        seen = np.ones((n_frames, 69), np.float32)
-        sequence = PoseSequence(xyz.astype(np.float32), seen, 25.0, SIGN69, aspect=4 / 3)
-        split = "val" if i >= 16 else "train"
-        text = f"the hand goes {gloss}"
-        yield Clip(f"clip{i}", f"signer{i % 3}", split, (gloss,), text, "ase", "en", sequence)
 
 
 def recipe_of(text: str, folder: Path, shards: Path, dropout: float = 0.1, **changes):
@@ -228,7 +197,7 @@ def test_adapters_learn_alone_and_melt_into_the_checkpoint(tmp_path, shards):
     for name, parameter in network.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter)
-    batch = task.batch([task.prepare(next(clips_of_ways()))], None, 0)
+    batch = task.batch([task.prepare(open_shards(shards)[0])], None, 0)
     with torch.no_grad():
         want, got = network(**batch.inputs), merged(network)(**batch.inputs)
     assert not any("lora" in name for name in merged(network).state_dict())

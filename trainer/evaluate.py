@@ -19,15 +19,21 @@ Answers = dict[str, list[Prediction]]  # by kind: isolated, glosses, text
 
 
 def evaluate_checkpoint(
-    folder: Path, shards: Sequence[str], split: str, batch: int = 32, n_resamples: int = 1000
+    folder: Path,
+    shards: Sequence[str],
+    split: str,
+    batch: int = 32,
+    n_resamples: int = 1000,
+    changes: dict[str, Any] | None = None,
 ) -> dict[str, tuple[Evaluation, list[Prediction]]]:
     """The evaluation of each kind of answer that the checkpoint gives, with the answers.
 
     folder : a checkpoint, or a training's folder: then its best one
     shards : folders; split : "" = all of them
+    changes : to the settings of its task, such as the folder of hands
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network, task = load_for_answers(folder)
+    network, task = load_for_answers(folder, changes or {})
     clips = Clips(shards, split)
     prepared = PreparedClips(clips, task, cache=False)
     answers = predict(task, network.to(device), prepared, range(len(clips)), batch, device)
@@ -40,7 +46,7 @@ def evaluate_checkpoint(
     }
 
 
-def load_for_answers(folder: Path) -> tuple[nn.Module, Task]:
+def load_for_answers(folder: Path, changes: dict[str, Any]) -> tuple[nn.Module, Task]:
     """The network of a checkpoint in eval mode, and the task that it was trained for."""
     checkpoint = resolve_checkpoint(folder)
     network, info, _ = load_checkpoint(checkpoint)
@@ -48,6 +54,7 @@ def load_for_answers(folder: Path) -> tuple[nn.Module, Task]:
         raise ValueError(
             f"{checkpoint} was not made by `fingerpost train`: its config.json names no task"
         )
+    info["settings"] = {**info.get("settings", {}), **changes}
     try:
         return network, find_task(info["task"]).from_checkpoint(checkpoint, info)
     except KeyError as error:

@@ -18,10 +18,13 @@ from fingerpost.trainer.tasks.task import Batch, Task
 
 
 class Clips(Sequence[Clip]):
-    """The clips of one split of several folders of shards, one after the other."""
+    """The clips of one split of several folders of shards, one after the other.
 
-    def __init__(self, folders: Sequence[str], split: str) -> None:
-        self.shards = [_in_split(open_shards(Path(folder)), split) for folder in folders]
+    longest : those with more frames are left out; 0 = none are
+    """
+
+    def __init__(self, folders: Sequence[str], split: str, longest: int = 0) -> None:
+        self.shards = [_chosen(open_shards(Path(folder)), split, longest) for folder in folders]
         self.n_frames = np.concatenate([shards.n_frames for shards in self.shards])
         self._starts = np.cumsum([0, *map(len, self.shards)])
 
@@ -172,5 +175,12 @@ def _load(
     )
 
 
-def _in_split(shards: Shards, split: str) -> Shards:
-    return shards.in_split(split) if split else shards
+def _chosen(shards: Shards, split: str, longest: int) -> Shards:
+    if split:
+        shards = shards.in_split(split)
+    if not longest:
+        return shards
+    short = np.flatnonzero(shards.n_frames <= longest)
+    if len(short) == 0:
+        raise ValueError(f"data.longest: all clips of {shards.folder} have more frames than that")
+    return shards.only(short)

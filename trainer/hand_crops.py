@@ -209,10 +209,21 @@ def hand_pictures(clips: Sequence[ClipHands]) -> HandPictures:
     )
 
 
+def only_frames(hands: ClipHands, kept: np.ndarray) -> ClipHands:
+    """The pictures in frames that are kept, numbered as the kept ones. kept : shape (T,), rising"""
+    return ClipHands(*(_only_frames(getattr(hands, name), kept) for name in HANDS))
+
+
 def normalise(pictures: np.ndarray) -> Tensor:
     """(N, 112, 112, 3) uint8 to (N, 3, 112, 112) float32."""
     scaled = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
     return (scaled - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
+
+
+def _only_frames(crops: FrameCrops, kept: np.ndarray) -> FrameCrops:
+    rows = np.flatnonzero(np.isin(crops.frames, kept))
+    frames = np.searchsorted(kept, crops.frames[rows])
+    return FrameCrops(crops.pictures[rows], crops.points[rows], frames)
 
 
 def _join(hands: Sequence[FrameCrops]) -> HandCrops:

@@ -19,14 +19,11 @@ else:
 RECIPES = Path(__file__).parent / "recipes"  # those that come with Fingerpost
 
 
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    pass
-
-
-class Data(_Table):
+class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which clips, and who loads them.
 
     train, val : folders of shards; val is empty = those of train
+    longest : clips of more frames are not trained on; 0 = all are
     workers : processes that prepare clips; 0 = the training itself
     cache : keep prepared clips in memory after their first use
     buckets : steps are made of clips of like length, sorted within so many steps; 0 = never
@@ -37,13 +34,14 @@ class Data(_Table):
     val: tuple[str, ...] = ()
     train_split: str = "train"
     val_split: str = "val"
+    longest: int = 0
     workers: int = 0
     cache: bool = False
     buckets: int = 32
     max_val_clips: int = 0
 
 
-class Training(_Table):
+class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Steps, learning rate, and what is kept.
 
     steps, epochs : how long; one of the two
@@ -79,7 +77,7 @@ class Training(_Table):
     best: str = ""
 
 
-class Lora(_Table):
+class Lora(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Low-rank adapters instead of full matrices (LoRA, or DoRA), by ``peft``.
 
     rank : 0 = none
@@ -95,7 +93,7 @@ class Lora(_Table):
     train: tuple[str, ...] = ("poses.",)
 
 
-class Recipe(_Table):
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A whole training.
 
     task : a name of ``TASKS``, with its settings in the table [settings]

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType, gather_object
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -45,11 +46,11 @@ def train(recipe: Recipe, out: Path, report: Report) -> dict[str, float]:
     whatever a user can put right.
     """
     accelerator = start(recipe)
-    with accelerator.main_process_first():
-        claim(out, recipe)
     task, clips, val = load_data(recipe)
     model, optimizer, schedule, order = build(recipe, task, clips, accelerator)
     n_steps = steps_of(recipe.training, order)
+    with accelerator.main_process_first():
+        claim(out, recipe)
     mean = running_mean(accelerator, model, recipe.training.ema)
     keeper = Keeper(recipe, out, task, _hashes(clips, val), accelerator, mean or model)
     done = keeper.resume()
@@ -89,6 +90,7 @@ def start(recipe: Recipe) -> Accelerator:
     precision = recipe.training.precision
     if precision == "fp16" and not torch.cuda.is_available():
         raise ValueError("training.precision: fp16 needs CUDA; use bf16 or fp32")
+    AcceleratorState._reset_state()  # of another training in this process
     accelerator = Accelerator(mixed_precision="no" if precision == "fp32" else precision)
     on_cpu = accelerator.device.type == "cpu"
     torch.manual_seed(recipe.seed)  # the same first weights everywhere; ``build`` seeds once more
@@ -100,7 +102,7 @@ def start(recipe: Recipe) -> Accelerator:
 def load_data(recipe: Recipe) -> tuple[Task, Clips, Clips | None]:
     """The task, and the clips for training and validation."""
     data = recipe.data
-    clips = Clips(data.train, data.train_split)
+    clips = Clips(data.train, data.train_split, data.longest)
     val = _clips_of_validation(data) if data.val_split else None
     return find_task(recipe.task).from_data(recipe.settings, clips, recipe.seed), clips, val
 

@@ -29,6 +29,8 @@ from fingerpost.trainer.models.uni_sign_rgb import HandFusion, HandPictures
 
 PROMPT = "Translate sign language video to {language}: "
 IGNORED = -100  # a label that is no token
+NO_SIGN = -1  # a frame that no token stands for
+TOKEN_NOISE = 0.5  # standard deviations of the embedding
 N_INPUT = 3  # x, y, confidence
 EMBED_WIDTH = 64
 SPATIAL_WIDTHS = (64, 128, 256)  # Table 11
@@ -138,7 +140,8 @@ class UniSign(nn.Module):
     ) -> Tensor:
         """The loss, Eq. 1: the mean over all tokens.
 
-        keypoints : shape (B, T, 69, 3)
+        keypoints : shape (B, T, 69, 3); or (B, T), whole numbers: the tokens that stand for the
+            frames, ``NO_SIGN`` for none, to teach the language model before it sees a pose
         frame_mask : shape (B, T), 1 for a frame of the clip, 0 for filling
         labels : shape (R, L), token ids of each row's answer; ``IGNORED`` where there is none
         hands : pictures of hands in some of the frames, for a model with the RGB branch
@@ -195,10 +198,21 @@ class UniSign(nn.Module):
         prompt: Prompt,
         hands: HandPictures | None,
     ) -> tuple[Tensor, Tensor]:
-        poses = self.poses(keypoints, hands)
+        if keypoints.is_floating_point():
+            poses = self.poses(keypoints, hands)
+        else:
+            poses = self._tokens_as_poses(keypoints)
         if prompt.clip is not None:  # several questions about one clip: its pose is read once
             poses, frame_mask = poses[prompt.clip], frame_mask[prompt.clip]
         return torch.cat([words, poses], dim=1), torch.cat([prompt.mask, frame_mask], dim=1)
+
+    def _tokens_as_poses(self, tokens: Tensor) -> Tensor:
+        """(B, T) to (B, T, D): a token's embedding, in training as inexact as a pose's will be."""
+        embedding = self.language_model.get_input_embeddings()
+        poses = embedding(tokens.clamp(min=0)) * (tokens != NO_SIGN)[..., None]
+        if self.training:
+            poses = poses + torch.randn_like(poses) * TOKEN_NOISE * embedding.weight.detach().std()
+        return poses
 
 
 class PoseEncoder(nn.Module):
@@ -276,7 +290,7 @@ def pad_clips(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     if not clips or any(len(clip) == 0 for clip in clips):
         raise ValueError("a batch needs clips, and each clip at least one frame")
     longest = max(len(clip) for clip in clips)
-    filled = [torch.cat([c, c[-1:].expand(longest - len(c), -1, -1)]) for c in clips]
+    filled = [torch.cat([c, c[-1:].expand(longest - len(c), *c.shape[1:])]) for c in clips]
     lengths = torch.tensor([len(clip) for clip in clips])
     return torch.stack(filled), (torch.arange(longest) < lengths[:, None]).long()
 

@@ -19,8 +19,11 @@ from torch.nn.utils.rnn import pad_sequence
 from fingerpost.edge_runtime.preprocess_uni_sign import preprocess_uni_sign
 from fingerpost.edge_runtime.resample import resample
 from fingerpost.trainer.augment_clips import ClipAugment, augment_clip, strided
+from fingerpost.trainer.hand_crops import ClipHands, hand_pictures, only_frames
+from fingerpost.trainer.hand_store import open_hands
 from fingerpost.trainer.models.uni_sign import (
     IGNORED,
+    NO_SIGN,
     PROMPT,
     Prompt,
     UniSign,
@@ -45,9 +48,12 @@ KINDS = ("text", "glosses", "isolated")
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """asks : what is asked of each clip: text, glosses, isolated (one gloss)
+    reads : poses; or glosses, so that a language model with random weights learns the corpus's
+        words before it sees a pose
     prompts : what the prompt says instead of "English", "glosses", "gloss", by kind
     tokenizer : name or folder for ``transformers``; empty = learned from the training clips
     pieces : most pieces of a learned tokenizer
+    hands : folder of pictures of hands (`fingerpost shards hands`), for a model with rgb
     fps : clips are brought to this rate; 0 = left as they are
     stride : of these frames every so many are used
     max_frames : a longer clip loses frames, evenly
@@ -56,9 +62,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """
 
     asks: tuple[str, ...] = ("text",)
+    reads: str = "poses"
     prompts: dict[str, str] = {}
     tokenizer: str = ""
     pieces: int = 2000
+    hands: str = ""
     fps: float = 0.0
     stride: int = 1
     max_frames: int = 256
@@ -78,13 +86,16 @@ class Question:
 
 @dataclass(frozen=True)
 class PreparedClip:
-    """keypoints : (T, 69, 3) float16"""
+    """keypoints : (T, 69, 3) float16; where glosses are read, (N,) their tokens
+    hands : pictures, in the frames as they are here
+    """
 
     id: str
     signer: str
     text_language: str
     keypoints: np.ndarray
     questions: tuple[Question, ...]
+    hands: ClipHands | None = None
 
 
 class Translation:
@@ -94,10 +105,18 @@ class Translation:
         unknown = [kind for kind in settings.asks if kind not in KINDS]
         if unknown or not settings.asks:
             raise ValueError(f"settings.asks: {list(settings.asks)}; known: {', '.join(KINDS)}")
+        if settings.reads not in ("poses", "glosses"):
+            raise ValueError(f"settings.reads: {settings.reads!r}; known: poses, glosses")
         self.settings = settings
         self.tokenizer = tokenizer
         self.best = _BEST[settings.asks[0]]
         self._augment = _augment_of(settings)
+        self._store = open_hands(Path(settings.hands)) if settings.hands else None
+        if settings.hands and (settings.augment or settings.stride > 1 or settings.fps):
+            raise ValueError(
+                "settings.hands: pictures belong to frames, so augment, stride and fps do not go "
+                "with them"
+            )
 
     @classmethod
     def from_data(cls, settings: dict[str, Any], clips: Any, seed: int) -> "Translation":
@@ -148,18 +167,14 @@ class Translation:
         return model
 
     def prepare(self, clip: Clip) -> PreparedClip:
-        sequence = clip.sequence
-        if self.settings.fps and sequence.fps != self.settings.fps:
-            sequence = resample(sequence, self.settings.fps)
-        keypoints = preprocess_uni_sign(sequence).astype(np.float16)
-        if len(keypoints) > self.settings.max_frames:
-            kept = np.linspace(0, len(keypoints) - 1, self.settings.max_frames)
-            keypoints = keypoints[kept.round().astype(int)]
+        keypoints = self._read(clip)
         questions = tuple(q for kind in self.settings.asks if (q := self._question(kind, clip)))
         if not questions:
             wanted = " or ".join(self.settings.asks)
             raise ValueError(f"clip {clip.id!r} has no label for {wanted}")
-        return PreparedClip(clip.id, clip.signer, clip.text_language, keypoints, questions)
+        return PreparedClip(
+            clip.id, clip.signer, clip.text_language, keypoints, questions, self._hands_of(clip)
+        )
 
     def batch(
         self, clips: Sequence[PreparedClip], draws: Sequence[int] | None, at_least: int
@@ -168,7 +183,7 @@ class Translation:
         keypoints, frame_mask = pad_clips(changed)
         if keypoints.shape[1] < at_least:
             more = at_least - keypoints.shape[1]
-            last = keypoints[:, -1:].expand(-1, more, -1, -1)
+            last = keypoints[:, -1:].expand(-1, more, *keypoints.shape[2:])
             keypoints = torch.cat([keypoints, last], dim=1)
             frame_mask = nn.functional.pad(frame_mask, (0, more))
         asked = [(i, question) for i, clip in enumerate(clips) for question in clip.questions]
@@ -181,6 +196,8 @@ class Translation:
             "prompt": Prompt(prompt.ids, prompt.mask, torch.tensor([i for i, _ in asked])),
             "labels": labels,
         }
+        if self._store is not None:
+            inputs["hands"] = hand_pictures([clip.hands for clip in clips if clip.hands])
         return Batch(inputs, int((labels != IGNORED).sum()), list(clips))
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -201,12 +218,39 @@ class Translation:
                 answers.setdefault(question.kind, []).append(answer)
         return answers
 
+    def _read(self, clip: Clip) -> np.ndarray:
+        if self.settings.reads == "glosses":
+            words = self.tokenizer(" ".join(clip.glosses), add_special_tokens=False)
+            return np.array(words["input_ids"], np.int64)
+        sequence = clip.sequence
+        if self.settings.fps and sequence.fps != self.settings.fps:
+            sequence = resample(sequence, self.settings.fps)
+        return preprocess_uni_sign(sequence).astype(np.float16)[self._kept(len(sequence))]
+
+    def _kept(self, n_frames: int) -> np.ndarray:
+        """The frames of a clip that may be used: all, or of one that is too long, some."""
+        most = self.settings.max_frames * self.settings.stride
+        if n_frames <= most:
+            return np.arange(n_frames)
+        return np.linspace(0, n_frames - 1, most).round().astype(int)
+
+    def _hands_of(self, clip: Clip) -> ClipHands | None:
+        if self._store is None:
+            return None
+        if clip.id not in self._store:
+            raise ValueError(
+                f"{self.settings.hands} has no hands of clip {clip.id!r}; cut them anew"
+            )
+        return only_frames(self._store.hands(clip.id), self._kept(len(clip.sequence)))
+
     def _question(self, kind: str, clip: Clip) -> Question | None:
         truth = clip.text.strip() if kind == "text" else " ".join(clip.glosses)
         prompt = _prompt(kind, clip.text_language, self.settings)
         return Question(kind, prompt, truth) if truth else None
 
     def _changed(self, keypoints: np.ndarray, draws: Sequence[int] | None, i: int) -> Tensor:
+        if self.settings.reads == "glosses":
+            return torch.from_numpy(spread(keypoints, None if draws is None else draws[i]))
         if draws is None or self._augment is None:
             changed = strided(keypoints, self.settings.stride).astype(np.float32)
         else:
@@ -224,6 +268,19 @@ class Translation:
             "eos_token_id": self.tokenizer.eos_token_id,
             "decoder_start_token_id": self.tokenizer.pad_token_id,
         }
+
+
+def spread(tokens: np.ndarray, draw: int | None) -> np.ndarray:
+    """Tokens (N,) as frames (T,): each some times over, with frames of no sign between.
+
+    draw : a seed; None = twice each, with one frame between
+    """
+    rng = None if draw is None else np.random.default_rng(draw)
+    frames = [NO_SIGN]
+    for token in tokens.tolist():
+        times, gap = (2, 1) if rng is None else (rng.integers(1, 4), rng.integers(2))
+        frames += [token] * int(times) + [NO_SIGN] * int(gap)
+    return np.array(frames, np.int64)
 
 
 def _prompt(kind: str, text_language: str, settings: Settings) -> str:

@@ -1,0 +1,41 @@
+"""What tests of training share: clips that can be learned in seconds."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fingerpost.edge_runtime.keypoints import SIGN69, PoseSequence
+
+
+@pytest.fixture(scope="session")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 clips: the right hand goes one of four ways; lengths differ, all tremble a little."""
+    from fingerpost.trainer.shards import ShardsAbout, write_shards
+
+    folder = tmp_path_factory.mktemp("data") / "ways"
+    write_shards(folder, clips_of_ways(), ShardsAbout(corpus="ways", schema="sign69"))
+    return folder
+
+
+def clips_of_ways() -> Iterator:
+    from fingerpost.trainer.shards import Clip
+
+    rng = np.random.default_rng(0)
+    at_rest = rng.uniform(0.3, 0.7, (1, 69, 3))
+    at_rest[0, SIGN69.index("left_shoulder"), :2] = 0.7, 0.4
+    at_rest[0, SIGN69.index("right_shoulder"), :2] = 0.3, 0.4
+    ways = {"up": (0, -1), "down": (0, 1), "left": (-1, 0), "right": (1, 0)}
+    for i in range(24):
+        gloss = list(ways)[i % 4]
+        n_frames = int(rng.integers(8, 20))
+        xyz = np.tile(at_rest, (n_frames, 1, 1))
+        xyz += rng.normal(0, 0.01, xyz.shape)
+        hand = SIGN69.groups["right_hand"]
+        xyz[:, hand, :2] += np.linspace(0, 0.2, n_frames)[:, None, None] * ways[gloss]
+        seen = np.ones((n_frames, 69), np.float32)
+        sequence = PoseSequence(xyz.astype(np.float32), seen, 25.0, SIGN69, aspect=4 / 3)
+        split = "val" if i >= 16 else "train"
+        text = f"the hand goes {gloss}"
+        yield Clip(f"clip{i}", f"signer{i % 3}", split, (gloss,), text, "ase", "en", sequence)
