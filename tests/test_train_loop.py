@@ -189,7 +189,7 @@ def test_accumulation_gives_the_losses_of_one_large_batch(tmp_path, shards):
 def test_adapters_learn_alone_and_melt_into_the_checkpoint(tmp_path, shards):
     changes = {"lora.rank": 2, "lora.train": [], "training.lr": 0.05}
     recipe = recipe_of(TRANSLATION, tmp_path, shards, 0.0, **changes)
-    task = find_task("translation").from_data({"asks": ["text"]}, Clips([str(shards)], "train"), 0)
+    task = find_task("translation").from_data({"asks": ["text"]}, Clips([str(shards)], "train"), None)
     torch.manual_seed(0)
     network = new_network(recipe, task).eval()
     learns = [name for name, p in network.named_parameters() if p.requires_grad]

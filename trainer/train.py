@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from transformers import get_scheduler
 
+from fingerpost.trainer.checkpoint import resolve_checkpoint
 from fingerpost.trainer.evaluate import predict
 from fingerpost.trainer.evaluation import evaluate_predictions
 from fingerpost.trainer.feed import Clips, Order, PreparedClips, training_batches
@@ -104,7 +105,8 @@ def load_data(recipe: Recipe) -> tuple[Task, Clips, Clips | None]:
     data = recipe.data
     clips = Clips(data.train, data.train_split, data.longest)
     val = _clips_of_validation(data) if data.val_split else None
-    return find_task(recipe.task).from_data(recipe.settings, clips, recipe.seed), clips, val
+    start = resolve_checkpoint(Path(recipe.start_from)) if recipe.start_from else None
+    return find_task(recipe.task).from_data(recipe.settings, clips, start), clips, val
 
 
 def build(

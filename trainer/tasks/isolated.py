@@ -61,7 +61,7 @@ class Isolated:
             raise ValueError(f"settings.augment: {error}; known: {known}") from error
 
     @classmethod
-    def from_data(cls, settings: dict[str, Any], clips: Any, seed: int) -> "Isolated":
+    def from_data(cls, settings: dict[str, Any], clips: Any, start: Path | None) -> "Isolated":
         glosses = clips.column("glosses")
         many = next((i for i, row in enumerate(glosses) if len(row) != 1), None)
         if many is not None:

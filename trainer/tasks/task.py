@@ -37,8 +37,11 @@ class Task(Protocol):
     best: str
 
     @classmethod
-    def from_data(cls, settings: dict[str, Any], clips: Any, seed: int) -> "Task":
-        """Learns what it must know of the training clips: a vocabulary, a tokenizer."""
+    def from_data(cls, settings: dict[str, Any], clips: Any, start: Path | None) -> "Task":
+        """Learns what it must know of the training clips: a vocabulary, a tokenizer.
+
+        start : the checkpoint that the training starts from
+        """
 
     @classmethod
     def from_checkpoint(cls, folder: Path, info: dict[str, Any]) -> "Task":

@@ -51,7 +51,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     reads : poses; or glosses, so that a language model with random weights learns the corpus's
         words before it sees a pose
     prompts : what the prompt says instead of "English", "glosses", "gloss", by kind
-    tokenizer : name or folder for ``transformers``; empty = learned from the training clips
+    tokenizer : name or folder for ``transformers``; empty = that of ``start_from``, else one that
+        is learned from the training clips
     pieces : most pieces of a learned tokenizer
     hands : folder of pictures of hands (`fingerpost shards hands`), for a model with rgb
     fps : clips are brought to this rate; 0 = left as they are
@@ -119,10 +120,12 @@ class Translation:
             )
 
     @classmethod
-    def from_data(cls, settings: dict[str, Any], clips: Any, seed: int) -> "Translation":
+    def from_data(cls, settings: dict[str, Any], clips: Any, start: Path | None) -> "Translation":
         chosen = convert(settings, Settings, "settings")
         if chosen.tokenizer:
             return cls(chosen, load_tokenizer(chosen.tokenizer))
+        if start is not None and (start / TOKENIZER).is_dir():
+            return cls(chosen, load_tokenizer(str(start / TOKENIZER)))
         glosses = [" ".join(row) for row in clips.column("glosses")]
         kinds = {_prompt(kind, code, chosen) for kind in chosen.asks for code in _codes(clips)}
         prompts = [PROMPT.format(language=name) for name in kinds]
