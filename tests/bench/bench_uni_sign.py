@@ -1,10 +1,14 @@
 """A training step (forward and backward) of Uni-Sign against the plain formulation of the same.
 
     python tests/bench/bench_uni_sign.py [--size tiny base] [--rounds 5] [--threads 2] [--batch 8]
+        [--frames 128] [--half] [--device cuda]
 
 Each is measured in a process of its own, in turn, so that a busy machine slows both alike and the
-peak memory is that one's alone. Medians are printed. With --size base the language model has the
-shapes of mT5-base (580 million parameters: 6 GB).
+peak memory is that one's alone. Medians are printed: of seconds by the clock, and of seconds of
+processor time, which a busy machine changes less. With --size base the language model has the
+shapes of mT5-base (580 million parameters: 7 GB). --half is bfloat16 by autocast. --device cuda
+adds tokens (frames and pieces of text) a second, and the share of the GPU's peak (MFU) if its
+FLOP/s are given by --peak-tflops; not yet run on a GPU.
 """
 
 import argparse
@@ -32,7 +36,7 @@ SIZES = {
         **{"num_layers": 12, "num_decoder_layers": 12, "num_heads": 12},
     },
 }
-PROMPT_TOKENS, LABELS, FRAMES = 10, 20, 128
+PROMPT_TOKENS, LABELS = 10, 20
 
 
 def random_batch(batch: int, frames: int, vocabulary: int) -> tuple:
@@ -53,22 +57,44 @@ def new_model(which: str, size: str) -> torch.nn.Module:
     return PlainUniSign(AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(**fields)))
 
 
-def step_seconds(which: str, given: argparse.Namespace) -> list[float]:
-    """The first step, which allocates and builds kernels, is not counted."""
-    model = new_model(which, given.size[0])
-    batch = random_batch(given.batch, FRAMES, SIZES[given.size[0]]["vocab_size"])
+def step_seconds(which: str, given: argparse.Namespace) -> list[tuple[float, float]]:
+    """By the clock and of the processor. The first step, which builds kernels, is not counted."""
+    size = given.size[0]
+    batch = random_batch(given.batch, given.frames, SIZES[size]["vocab_size"])
+    model = new_model(which, size).to(given.device)
+    keypoints, mask, prompt, labels = batch
+    keypoints, mask, labels = (part.to(given.device) for part in (keypoints, mask, labels))
+    prompt = Prompt(prompt.ids.to(given.device), prompt.mask.to(given.device))
     seconds = []
     for _ in range(given.rounds + 1):
-        start = time.perf_counter()
-        model(*batch).backward()
-        seconds.append(time.perf_counter() - start)
+        start, start_processor = time.perf_counter(), time.process_time()
+        with torch.autocast(given.device, torch.bfloat16, enabled=given.half):
+            loss = model(keypoints, mask, prompt, labels)
+        loss.backward()
+        if given.device == "cuda":
+            torch.cuda.synchronize()
+        seconds.append((time.perf_counter() - start, time.process_time() - start_processor))
         model.zero_grad(set_to_none=True)
     return seconds[1:]
 
 
-def in_a_process(which: str, size: str, given: argparse.Namespace) -> tuple[list[float], float]:
-    """Seconds of each step, and peak resident megabytes."""
-    options = ["--threads", given.threads, "--batch", given.batch, "--rounds", 2]
+def step_flops(size: str, given: argparse.Namespace) -> int:
+    """Of a step of the plain formulation, as ``torch.utils.flop_counter`` counts them."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    model = new_model("plain", size).to("meta")
+    batch = random_batch(given.batch, given.frames, SIZES[size]["vocab_size"])
+    keypoints, mask, prompt, labels = batch
+    prompt = Prompt(prompt.ids.to("meta"), prompt.mask.to("meta"))
+    with FlopCounterMode(display=False) as counter:
+        model(keypoints.to("meta"), mask.to("meta"), prompt, labels.to("meta")).backward()
+    return counter.get_total_flops()
+
+
+def in_a_process(which: str, size: str, given: argparse.Namespace) -> tuple[list, float]:
+    """Seconds of each step, and peak megabytes: of the GPU's memory, else resident."""
+    options = ["--threads", given.threads, "--batch", given.batch, "--frames", given.frames]
+    options += ["--rounds", 2, "--device", given.device] + ["--half"] * given.half
     command = [sys.executable, __file__, "--only", which, "--size", size, *map(str, options)]
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:
@@ -92,27 +118,53 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="each of two steps of either")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--frames", type=int, default=128)
+    parser.add_argument("--half", action="store_true", help="bfloat16 by autocast")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--peak-tflops", type=float, help="of the GPU, for MFU")
     parser.add_argument("--only", choices=["plain", "ours"], help=argparse.SUPPRESS)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
+    if given.device == "cuda" and not torch.cuda.is_available():
+        parser.error("there is no GPU that PyTorch can use; leave --device out")
     if given.only:
         seconds = step_seconds(given.only, given)
         megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        if given.device == "cuda":
+            megabytes = torch.cuda.max_memory_allocated() / 2**20
         print(json.dumps({"seconds": seconds, "megabytes": megabytes}))
         return
     print(f"greatest difference of outputs {difference():.1e}")
     for size in given.size:
-        seconds: dict[str, list[float]] = {"plain": [], "ours": []}
-        memory = dict.fromkeys(seconds, 0.0)
-        for _ in range(given.rounds):
-            for which in seconds:
-                steps, megabytes = in_a_process(which, size, given)
-                seconds[which] += steps
-                memory[which] = max(memory[which], megabytes)
-        medians = {which: statistics.median(times) for which, times in seconds.items()}
-        for which, median in medians.items():
-            print(f"{size} {which:6s} {median:7.2f} s a step   {memory[which]:6.0f} MB at most")
-        print(f"{size} ratio  {medians['plain'] / medians['ours']:7.2f}     (goal: at least 1.50)")
+        compare(size, given)
+
+
+def compare(size: str, given: argparse.Namespace) -> None:
+    seconds: dict[str, list] = {"plain": [], "ours": []}
+    memory = dict.fromkeys(seconds, 0.0)
+    for _ in range(given.rounds):
+        for which in seconds:
+            steps, megabytes = in_a_process(which, size, given)
+            seconds[which] += steps
+            memory[which] = max(memory[which], megabytes)
+    medians = {
+        which: [statistics.median(column) for column in zip(*steps, strict=True)]
+        for which, steps in seconds.items()
+    }
+    for which, (clock, processor) in medians.items():
+        figures = f"{clock:7.3f} s a step   {processor:7.3f} s of the processor"
+        print(f"{size} {which:6s} {figures}   {memory[which]:6.0f} MB at most")
+        if given.device == "cuda":
+            tokens = given.batch * (given.frames + PROMPT_TOKENS + LABELS) / clock
+            print(f"{size} {which:6s} {tokens:7.0f} tokens/s")
+            if given.peak_tflops:
+                mfu = step_flops(size, given) / clock / (given.peak_tflops * 1e12)
+                print(f"{size} {which:6s} {mfu:7.1%} of the GPU's peak")
+    clock, processor = (
+        plain / ours for plain, ours in zip(medians["plain"], medians["ours"], strict=True)
+    )
+    goal = "(goal: at least 1.50)"
+    print(f"{size} ratio  {clock:7.2f}             {processor:7.2f} {goal:>20s}")
 
 
 if __name__ == "__main__":
