@@ -57,19 +57,22 @@ def new_model(which: str, size: str) -> torch.nn.Module:
     return PlainUniSign(AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(**fields)))
 
 
+def on_device(batch: tuple, given: argparse.Namespace) -> tuple:
+    keypoints, mask, prompt, labels = batch
+    prompt = Prompt(prompt.ids.to(given.device), prompt.mask.to(given.device))
+    return keypoints.to(given.device), mask.to(given.device), prompt, labels.to(given.device)
+
+
 def step_seconds(which: str, given: argparse.Namespace) -> list[tuple[float, float]]:
     """By the clock and of the processor. The first step, which builds kernels, is not counted."""
     size = given.size[0]
-    batch = random_batch(given.batch, given.frames, SIZES[size]["vocab_size"])
+    batch = on_device(random_batch(given.batch, given.frames, SIZES[size]["vocab_size"]), given)
     model = new_model(which, size).to(given.device)
-    keypoints, mask, prompt, labels = batch
-    keypoints, mask, labels = (part.to(given.device) for part in (keypoints, mask, labels))
-    prompt = Prompt(prompt.ids.to(given.device), prompt.mask.to(given.device))
     seconds = []
     for _ in range(given.rounds + 1):
         start, start_processor = time.perf_counter(), time.process_time()
         with torch.autocast(given.device, torch.bfloat16, enabled=given.half):
-            loss = model(keypoints, mask, prompt, labels)
+            loss = model(*batch)
         loss.backward()
         if given.device == "cuda":
             torch.cuda.synchronize()
@@ -82,12 +85,10 @@ def step_flops(size: str, given: argparse.Namespace) -> int:
     """Of a step of the plain formulation, as ``torch.utils.flop_counter`` counts them."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    model = new_model("plain", size).to("meta")
-    batch = random_batch(given.batch, given.frames, SIZES[size]["vocab_size"])
-    keypoints, mask, prompt, labels = batch
-    prompt = Prompt(prompt.ids.to("meta"), prompt.mask.to("meta"))
+    model = new_model("plain", size).to(given.device)
+    batch = on_device(random_batch(given.batch, given.frames, SIZES[size]["vocab_size"]), given)
     with FlopCounterMode(display=False) as counter:
-        model(keypoints.to("meta"), mask.to("meta"), prompt, labels.to("meta")).backward()
+        model(*batch).backward()
     return counter.get_total_flops()
 
 
