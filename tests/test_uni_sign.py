@@ -197,7 +197,7 @@ def test_with_its_tokenizer_an_import_can_answer(plain, tmp_path):
     torch.save({"model": plain.state_dict()}, file)
     train_tokenizer(["good morning", "hello"], 40).save_pretrained(tmp_path / "words")
     write_imported(file, out, "Chinese", str(tmp_path / "words"), "glosses")
-    network, task = load_for_answers(out)
+    network, task = load_for_answers(out, {})
     clip = PoseSequence(np.zeros((3, 69, 3), np.float32), np.ones((3, 69), np.float32), 25, SIGN69)
     prepared = task.prepare(Clip("a", "s", "test", ("HELLO",), "", "csl", "zh", clip))
     assert [(q.kind, q.prompt) for q in prepared.questions] == [("glosses", "Chinese")]

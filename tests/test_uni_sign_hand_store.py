@@ -11,7 +11,7 @@ from fingerpost.edge_runtime.keypoints import SIGN69, PoseSequence
 from fingerpost.edge_runtime.video import write_video
 from fingerpost.trainer import hand_store
 from fingerpost.trainer.corpora.sample import Sample
-from fingerpost.trainer.hand_crops import ClipHands
+from fingerpost.trainer.hand_crops import ClipHands, only_frames
 from fingerpost.trainer.hand_store import cut_hands_of, open_hands
 from fingerpost.trainer.shards import Clip, ShardsAbout, open_shards, write_shards
 
@@ -141,8 +141,8 @@ def test_frames_are_renumbered_for_a_model_that_sees_fewer(corpus, tmp_path):
     hands = cut_hands_of(open_shards(shards.folder), samples, tmp_path / "h", 1.0).hands("0.mp4")
     assert hands.left_hand.frames.tolist() == list(range(N_FRAMES))
     hands.left_hand.points[:, 0, 0] = np.arange(N_FRAMES)
-    fewer = hands.among(np.array([0, 3, 4, 19]))
+    fewer = only_frames(hands, np.array([0, 3, 4, 19]))
     assert fewer.left_hand.frames.tolist() == [0, 1, 2, 3]
     assert fewer.left_hand.points[:, 0, 0].tolist() == [0, 3, 4, 19]
-    some = fewer.among(np.array([1, 5]))  # 5 is beyond what is left
+    some = only_frames(fewer, np.array([1, 5]))  # 5 is beyond what is left
     assert some.left_hand.frames.tolist() == [0] and some.left_hand.points[0, 0, 0] == 3

@@ -59,11 +59,6 @@ class FrameCrops:
             np.zeros(0, np.int64),
         )
 
-    def among(self, kept: np.ndarray) -> "FrameCrops":
-        """Those whose frame is one of ``kept`` (rising), numbered as in there."""
-        _, mine, places = np.intersect1d(self.frames, kept, return_indices=True)
-        return FrameCrops(self.pictures[mine], self.points[mine], places.astype(np.int64))
-
 
 @dataclass(frozen=True)
 class ClipHands:
@@ -76,10 +71,6 @@ class ClipHands:
     def none(cls) -> "ClipHands":
         """Of a clip without hands, or without pictures."""
         return cls(FrameCrops.none(), FrameCrops.none())
-
-    def among(self, kept: np.ndarray) -> "ClipHands":
-        """For a model that sees the frames ``kept`` alone; they rise."""
-        return ClipHands(self.left_hand.among(kept), self.right_hand.among(kept))
 
 
 @dataclass(frozen=True)
