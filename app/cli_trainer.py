@@ -1,4 +1,4 @@
-"""The subcommands for those who train: corpora, shards, training, evaluation.
+"""The subcommands that train and evaluate, and take over weights that others published.
 
 Part of the front door (``cli.py``): rooms are imported inside the subcommand that needs them.
 """
@@ -9,7 +9,11 @@ from typing import Annotated
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable, on stdout.")]
+from fingerpost.app.cli_options import Json
+
+imports = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Published weights, as checkpoints of ours."
+)
 
 
 def train(
@@ -134,6 +138,34 @@ def evaluate(
         show_evaluation(title, rows, signers, facts + list(evaluation.notes))
 
 
+@imports.command("uni-sign")
+def import_uni_sign(
+    file: Annotated[Path, typer.Argument(help="The authors' file, .pth.", metavar="FILE")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="The checkpoint to write; else beside FILE."
+        ),
+    ] = None,
+    language: Annotated[
+        str, typer.Option(help="Of its texts, as its prompt names it: Chinese, English.")
+    ] = "",
+    tokenizer: Annotated[
+        str, typer.Option(help="Of mT5, a folder or google/mt5-base; evaluate needs it.")
+    ] = "",
+    asks: Annotated[
+        str, typer.Option(help="What it was trained to answer: text, glosses, isolated.")
+    ] = "text",
+) -> None:
+    """Turn published Uni-Sign weights, pose-only or RGB-pose, into a checkpoint."""
+    from fingerpost.trainer.import_uni_sign import write_imported
+
+    folder = output or file.with_suffix("")
+    model = write_imported(file, folder, language, tokenizer, asks)
+    kind = "RGB-pose" if model.config.rgb else "pose-only"
+    print(f"{folder}: {kind}, {sum(p.numel() for p in model.parameters()):,} parameters")
+
+
 def quiet_imports() -> None:
     """torchao's CUDA parts cannot load everywhere, and it warns of that although nobody uses it."""
     for name in ("torchao", "torch.utils._pytree"):
@@ -144,3 +176,4 @@ def add_to(app: typer.Typer) -> None:
     """Puts these subcommands behind the front door."""
     app.command()(train)
     app.command()(evaluate)
+    app.add_typer(imports, name="import")

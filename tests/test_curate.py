@@ -13,13 +13,13 @@ from typer.testing import CliRunner, Result
 
 from fingerpost.app.cli import app
 from fingerpost.edge_runtime.video import VideoInfo, open_video, write_video
-from fingerpost.trainer import curate as curation
 from fingerpost.trainer.corpora import read_corpus
 from fingerpost.trainer.corpora.sample import check
-from fingerpost.trainer.curate import Settings, curate, plan_clips
-from fingerpost.trainer.curate_crop import Box
-from fingerpost.trainer.curate_statistics import statistics, words_of
-from fingerpost.trainer.curate_words import Dropped, Sentence
+from fingerpost.trainer.curation import curate as curation
+from fingerpost.trainer.curation.crop import Box
+from fingerpost.trainer.curation.curate import Settings, curate, plan_clips
+from fingerpost.trainer.curation.statistics import statistics, words_of
+from fingerpost.trainer.curation.words import Dropped, Sentence
 
 FPS, N_FRAMES = 25, 200  # 8 s
 WIDTH, HEIGHT = 160, 96

@@ -8,7 +8,7 @@ import pytest
 from fingerpost.edge_runtime import landmarker_bundle as bundles
 from fingerpost.edge_runtime.keypoints import MEDIAPIPE_HOLISTIC, KeypointFrame
 from fingerpost.edge_runtime.video import import_cv2, open_video, write_video
-from fingerpost.trainer.curate_crop import Box, find_signer, parse_box, whole_picture
+from fingerpost.trainer.curation.crop import Box, find_signer, parse_box, whole_picture
 
 DEMO = Path(__file__).parents[1] / "assets" / "demo" / "demo.mp4"
 N = len(MEDIAPIPE_HOLISTIC)

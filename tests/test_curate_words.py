@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerpost.trainer.curate_words import (
+from fingerpost.trainer.curation.words import (
     Dropped,
     Sentence,
     Word,

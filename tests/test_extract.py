@@ -20,8 +20,14 @@ from fingerpost.edge_runtime.keypoints import (
 from fingerpost.edge_runtime.landmarker_bundle import landmarker_bundle
 from fingerpost.edge_runtime.video import open_video, write_video
 from fingerpost.trainer.corpora.sample import Sample
-from fingerpost.trainer.extract import EXTRACTORS, Dropped, LazyFinders, Settings, extract_clip
-from fingerpost.trainer.extract_media import open_pictures
+from fingerpost.trainer.extraction.extract import (
+    EXTRACTORS,
+    Dropped,
+    LazyFinders,
+    Settings,
+    extract_clip,
+)
+from fingerpost.trainer.extraction.media import open_pictures
 
 DATA = Path(os.environ.get("FINGERPOST_DATA") or Path(__file__).parents[2] / "shared" / "data")
 PHONE_CLIP = DATA / "clips" / "signing_phone_camera.mp4"

@@ -17,11 +17,12 @@ from typer.testing import CliRunner
 from fingerpost.app.cli import app
 from fingerpost.edge_runtime.keypoint_files import save_npz
 from fingerpost.edge_runtime.keypoints import COCO_WHOLEBODY, PoseSequence
-from fingerpost.trainer import extract_jobs, extract_workers
-from fingerpost.trainer.extract import Settings
-from fingerpost.trainer.extract_folder import Extraction
-from fingerpost.trainer.extract_jobs import do_job, make_plan
-from fingerpost.trainer.extract_run import extract_corpus
+from fingerpost.trainer.extraction import jobs as extract_jobs
+from fingerpost.trainer.extraction import workers as extract_workers
+from fingerpost.trainer.extraction.extract import Settings
+from fingerpost.trainer.extraction.folder import Extraction
+from fingerpost.trainer.extraction.jobs import do_job, make_plan
+from fingerpost.trainer.extraction.run import extract_corpus
 from fingerpost.trainer.shards import open_shards
 
 SETTINGS = Settings(view="sign69")

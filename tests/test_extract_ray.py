@@ -9,11 +9,11 @@ import pytest
 
 from fingerpost.edge_runtime.keypoint_files import save_npz
 from fingerpost.edge_runtime.keypoints import COCO_WHOLEBODY, PoseSequence
-from fingerpost.trainer.extract import Settings
-from fingerpost.trainer.extract_folder import Extraction
-from fingerpost.trainer.extract_jobs import do_job, make_plan
-from fingerpost.trainer.extract_ray import _do_jobs, run_on_ray
-from fingerpost.trainer.extract_run import extract_corpus
+from fingerpost.trainer.extraction.extract import Settings
+from fingerpost.trainer.extraction.folder import Extraction
+from fingerpost.trainer.extraction.jobs import do_job, make_plan
+from fingerpost.trainer.extraction.ray_data import _do_jobs, run_on_ray
+from fingerpost.trainer.extraction.run import extract_corpus
 
 SETTINGS = Settings(view="sign69")
 STORE_BYTES = 100 * 2**20  # of memory that a node may take for what it hands about

@@ -10,8 +10,8 @@ import pytest
 
 from fingerpost.edge_runtime.keypoints import COCO_WHOLEBODY
 from fingerpost.trainer.corpora.sample import Sample
-from fingerpost.trainer.extract import Settings, extract_clip
-from fingerpost.trainer.rtmpose import RtmPoseFinder, load_rtmpose
+from fingerpost.trainer.extraction.extract import Settings, extract_clip
+from fingerpost.trainer.extraction.rtmpose import RtmPoseFinder, load_rtmpose
 
 PICTURE = np.zeros((480, 640, 3), np.uint8)
 

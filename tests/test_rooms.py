@@ -19,7 +19,7 @@ ROOMS_BELOW = {
     "app": {"edge_runtime", "assets"},
 }
 # These may import every room, inside the subcommand that needs it.
-FRONT_DOOR = {ROOT / "app" / "cli.py", ROOT / "app" / "cli_trainer.py"}
+FRONT_DOOR = set((ROOT / "app").glob("cli*.py"))
 
 TOO_HEAVY_FOR_A_PHONE = {"torch", "transformers", "torchao", "tensorflow", "pandas", "scipy"}
 NEWER_THAN_PYTHON_3_10 = {"tomllib"}  # edge_runtime and app run on Jetson's 3.10

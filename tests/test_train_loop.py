@@ -135,7 +135,7 @@ def start_training(recipe: Path, out: Path, *launcher: str, **environment) -> su
         from fingerpost.trainer.recipe import read_recipe
         from fingerpost.trainer.train import train
         torch.set_num_threads(1)
-        if "ACCELERATE_USE_CPU" in os.environ:
+        if "IN_DOUBLE" in os.environ:
             torch.set_default_dtype(torch.float64)
         train(read_recipe(Path(sys.argv[1])), Path(sys.argv[2]), lambda *_: None)
         """
@@ -171,8 +171,8 @@ def test_two_processes_give_the_losses_of_one(tmp_path, shards, text):
     whole, halves = tmp_path / "recipe.toml", tmp_path / "halves.toml"
     halves.write_text(whole.read_text().replace("batch = 4", "batch = 2"))
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    one = start_training(whole, tmp_path / "one", ACCELERATE_USE_CPU="true")
-    two = start_training(halves, tmp_path / "two", *launcher, ACCELERATE_USE_CPU="true")
+    one = start_training(whole, tmp_path / "one", IN_DOUBLE="1")
+    two = start_training(halves, tmp_path / "two", *launcher, IN_DOUBLE="1")
     assert one.wait() == two.wait() == 0
     np.testing.assert_allclose(losses(tmp_path / "two"), losses(tmp_path / "one"), atol=1e-5)
 
@@ -189,7 +189,9 @@ def test_accumulation_gives_the_losses_of_one_large_batch(tmp_path, shards):
 def test_adapters_learn_alone_and_melt_into_the_checkpoint(tmp_path, shards):
     changes = {"lora.rank": 2, "lora.train": [], "training.lr": 0.05}
     recipe = recipe_of(TRANSLATION, tmp_path, shards, 0.0, **changes)
-    task = find_task("translation").from_data({"asks": ["text"]}, Clips([str(shards)], "train"), None)
+    task = find_task("translation").from_data(
+        {"asks": ["text"]}, Clips([str(shards)], "train"), None
+    )
     torch.manual_seed(0)
     network = new_network(recipe, task).eval()
     learns = [name for name, p in network.named_parameters() if p.requires_grad]

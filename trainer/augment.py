@@ -1,8 +1,8 @@
 """What a stranger's camera does to a sign, done to training data.
 
 All functions take and give batches of preprocessed keypoints, (B, T, K, 4) as ``preprocess`` makes
-them (x, y, z in shoulder widths, confidence). They draw from one generator for the batch, or from one
-for each clip: then what becomes of a clip does not depend on the others in its batch.
+them (x, y, z in shoulder widths, confidence). They draw from one generator for the batch, or with
+a seed for each clip: then what becomes of a clip does not depend on the others in its batch.
 """
 
 import math

@@ -13,13 +13,15 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from fingerpost.edge_runtime.keypoints import PoseSequence, schema
+
+if TYPE_CHECKING:
+    import torch
 
 FLOAT16_MAX = float(np.finfo(np.float16).max)  # 65504
 CONFIDENCE_STEPS = 255
@@ -202,12 +204,14 @@ class ClipTable:
         fields = {name: column[i].as_py() for name, column in self._fields.items()}
         return Row(fields, *(self._stored(name, i).numpy() for name in KEYPOINTS))
 
-    def _stored(self, name: str, i: int) -> torch.Tensor:
+    def _stored(self, name: str, i: int) -> "torch.Tensor":
         """A view into the file, which must not be written to: nothing is copied."""
         offsets, values = self._lists[name]
         return values[offsets[i] : offsets[i + 1]]
 
 
-def _flat(column: pa.ListArray) -> tuple[np.ndarray, torch.Tensor]:
+def _flat(column: pa.ListArray) -> tuple[np.ndarray, "torch.Tensor"]:
     """Offsets (rows + 1,) and all values of a column of lists, both without copying."""
+    import torch  # here, for who only writes clips need not wait for it
+
     return column.offsets.to_numpy(), torch.from_dlpack(column.values)

@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fingerpost.edge_runtime.keypoints import HAND_POINTS, N_HAND, SIGN69, PoseSequence, to_view
-from fingerpost.trainer.extract_media import Pictures, open_pictures
+from fingerpost.trainer.extraction.media import Pictures, open_pictures
 from fingerpost.trainer.models.uni_sign_rgb import PICTURE, HandCrops, HandPictures
 
 SHARE = 0.1  # of the frames that show a hand (paper: P_samp, Table 9)

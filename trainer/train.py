@@ -92,7 +92,11 @@ def start(recipe: Recipe) -> Accelerator:
     if precision == "fp16" and not torch.cuda.is_available():
         raise ValueError("training.precision: fp16 needs CUDA; use bf16 or fp32")
     AcceleratorState._reset_state()  # of another training in this process
-    accelerator = Accelerator(mixed_precision="no" if precision == "fp32" else precision)
+    no_gpu = not (torch.cuda.is_available() or torch.backends.mps.is_available())
+    # Unless told so, accelerate starts processes on CPUs that know nothing of each other.
+    accelerator = Accelerator(
+        mixed_precision="no" if precision == "fp32" else precision, cpu=no_gpu
+    )
     on_cpu = accelerator.device.type == "cpu"
     torch.manual_seed(recipe.seed)  # the same first weights everywhere; ``build`` seeds once more
     # On CUDA some operations have no deterministic form, and those that have are slower.

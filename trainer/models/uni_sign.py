@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from fingerpost.edge_runtime.keypoints import GROUPS, HAND_POINTS, SIGN69
 from fingerpost.trainer.models.fast_embedding import read_tokens
 from fingerpost.trainer.models.fast_linear import fast_linears
+from fingerpost.trainer.models.gloss_alignment import alignment_loss
 from fingerpost.trainer.models.graph import GraphBlock, distance_partition, pointwise
 from fingerpost.trainer.models.uni_sign_rgb import HandFusion, HandPictures
 
@@ -73,6 +74,13 @@ class Prompt(NamedTuple):
     ids: Tensor
     mask: Tensor
     clip: Tensor | None = None
+
+
+class Losses(NamedTuple):
+    """language : Eq. 1; alignment : ``alignment_loss``"""
+
+    language: Tensor
+    alignment: Tensor
 
 
 class UniSign(nn.Module):
@@ -137,18 +145,21 @@ class UniSign(nn.Module):
         prompt: Prompt,
         labels: Tensor,
         hands: HandPictures | None = None,
-    ) -> Tensor:
-        """The loss, Eq. 1: the mean over all tokens.
+        glosses: Tensor | None = None,
+    ) -> "Tensor | Losses":
+        """The loss, Eq. 1: the mean over all tokens. With glosses, the alignment's too.
 
         keypoints : shape (B, T, 69, 3); or (B, T), whole numbers: the tokens that stand for the
             frames, ``NO_SIGN`` for none, to teach the language model before it sees a pose
         frame_mask : shape (B, T), 1 for a frame of the clip, 0 for filling
         labels : shape (R, L), token ids of each row's answer; ``IGNORED`` where there is none
         hands : pictures of hands in some of the frames, for a model with the RGB branch
+        glosses : shape (B, N), where frames are to be aligned with them (``alignment_loss``)
         """
         model = self.language_model
         words = read_tokens(model, prompt.ids)
-        embeds, mask = self._after_words(words, keypoints, frame_mask, prompt, hands)
+        poses = self._read_frames(keypoints, hands)
+        embeds, mask = _after_words(words, poses, frame_mask, prompt)
         answers = model.prepare_decoder_input_ids_from_labels(labels)
         logits = model(
             inputs_embeds=embeds,
@@ -156,12 +167,16 @@ class UniSign(nn.Module):
             decoder_inputs_embeds=read_tokens(model, answers),
             use_cache=False,
         ).logits  # (B, L, V)
-        return F.cross_entropy(
+        language = F.cross_entropy(
             logits.flatten(0, 1),
             labels.flatten(),
             ignore_index=IGNORED,
             label_smoothing=self.config.label_smoothing,
         )
+        if glosses is None:
+            return language
+        embeddings = model.get_input_embeddings().weight
+        return Losses(language, alignment_loss(poses, frame_mask, embeddings, glosses))
 
     @torch.no_grad()
     def generate(
@@ -188,23 +203,13 @@ class UniSign(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """What the language model reads: the prompt, then the frames. (R, P + T, D), (R, P + T)."""
         words = self.language_model.get_input_embeddings()(prompt.ids)
-        return self._after_words(words, keypoints, frame_mask, prompt, hands)
+        return _after_words(words, self._read_frames(keypoints, hands), frame_mask, prompt)
 
-    def _after_words(
-        self,
-        words: Tensor,
-        keypoints: Tensor,
-        frame_mask: Tensor,
-        prompt: Prompt,
-        hands: HandPictures | None,
-    ) -> tuple[Tensor, Tensor]:
+    def _read_frames(self, keypoints: Tensor, hands: HandPictures | None) -> Tensor:
+        """(B, T, 69, 3), or (B, T) tokens in their place, to (B, T, D)."""
         if keypoints.is_floating_point():
-            poses = self.poses(keypoints, hands)
-        else:
-            poses = self._tokens_as_poses(keypoints)
-        if prompt.clip is not None:  # several questions about one clip: its pose is read once
-            poses, frame_mask = poses[prompt.clip], frame_mask[prompt.clip]
-        return torch.cat([words, poses], dim=1), torch.cat([prompt.mask, frame_mask], dim=1)
+            return self.poses(keypoints, hands)
+        return self._tokens_as_poses(keypoints)
 
     def _tokens_as_poses(self, tokens: Tensor) -> Tensor:
         """(B, T) to (B, T, D): a token's embedding, in training as inexact as a pose's will be."""
@@ -273,6 +278,15 @@ class PartEncoder(nn.Module):
 
     def embed(self, keypoints: Tensor) -> Tensor:
         return pointwise(keypoints, self.embedding.weight, self.embedding.bias)
+
+
+def _after_words(
+    words: Tensor, poses: Tensor, frame_mask: Tensor, prompt: Prompt
+) -> tuple[Tensor, Tensor]:
+    """The prompt (R, P, D), then its clip's frames of (B, T, D); and which of both count."""
+    if prompt.clip is not None:  # several questions about one clip: its pose is read once
+        poses, frame_mask = poses[prompt.clip], frame_mask[prompt.clip]
+    return torch.cat([words, poses], dim=1), torch.cat([prompt.mask, frame_mask], dim=1)
 
 
 def tokenize_prompts(tokenizer: Any, languages: Sequence[str]) -> Prompt:

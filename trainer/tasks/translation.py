@@ -21,6 +21,8 @@ from fingerpost.edge_runtime.resample import resample
 from fingerpost.trainer.augment_clips import ClipAugment, augment_clip, strided
 from fingerpost.trainer.hand_crops import ClipHands, hand_pictures, only_frames
 from fingerpost.trainer.hand_store import open_hands
+from fingerpost.trainer.models.efficientnet import read_image_net_weights
+from fingerpost.trainer.models.gloss_alignment import NO_TOKEN
 from fingerpost.trainer.models.uni_sign import (
     IGNORED,
     NO_SIGN,
@@ -54,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     tokenizer : name or folder for ``transformers``; empty = that of ``start_from``, else one that
         is learned from the training clips
     pieces : most pieces of a learned tokenizer
+    align : weight of a second term of the loss, which asks each frame for its gloss
     hands : folder of pictures of hands (`fingerpost shards hands`), for a model with rgb
     fps : clips are brought to this rate; 0 = left as they are
     stride : of these frames every so many are used
@@ -67,6 +70,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     prompts: dict[str, str] = {}
     tokenizer: str = ""
     pieces: int = 2000
+    align: float = 0.0
     hands: str = ""
     fps: float = 0.0
     stride: int = 1
@@ -88,6 +92,7 @@ class Question:
 @dataclass(frozen=True)
 class PreparedClip:
     """keypoints : (T, 69, 3) float16; where glosses are read, (N,) their tokens
+    glosses : (N,) tokens
     hands : pictures, in the frames as they are here
     """
 
@@ -95,6 +100,7 @@ class PreparedClip:
     signer: str
     text_language: str
     keypoints: np.ndarray
+    glosses: np.ndarray
     questions: tuple[Question, ...]
     hands: ClipHands | None = None
 
@@ -147,7 +153,7 @@ class Translation:
 
     def new_model(self, fields: dict[str, Any]) -> UniSign:
         fields = dict(fields)
-        reader = fields.pop("language_model", None)
+        reader, image_net = fields.pop("language_model", None), fields.pop("image_net", "")
         if reader is None:
             raise ValueError(
                 "[model] needs language_model: a name such as google/mt5-base, a folder, or a "
@@ -167,6 +173,8 @@ class Translation:
                 f"the tokenizer has {len(self.tokenizer)} pieces, the language model {rows}: give "
                 "the tokenizer that belongs to it"
             )
+        if image_net:
+            model.take_backbone(read_image_net_weights(Path(image_net)))
         return model
 
     def prepare(self, clip: Clip) -> PreparedClip:
@@ -176,7 +184,13 @@ class Translation:
             wanted = " or ".join(self.settings.asks)
             raise ValueError(f"clip {clip.id!r} has no label for {wanted}")
         return PreparedClip(
-            clip.id, clip.signer, clip.text_language, keypoints, questions, self._hands_of(clip)
+            clip.id,
+            clip.signer,
+            clip.text_language,
+            keypoints,
+            self._gloss_tokens(clip),
+            questions,
+            self._hands_of(clip),
         )
 
     def batch(
@@ -199,15 +213,22 @@ class Translation:
             "prompt": Prompt(prompt.ids, prompt.mask, torch.tensor([i for i, _ in asked])),
             "labels": labels,
         }
+        if self.settings.align and draws is not None:
+            rows = [torch.from_numpy(clip.glosses) for clip in clips]
+            inputs["glosses"] = pad_sequence(rows, batch_first=True, padding_value=NO_TOKEN)
         if self._store is not None:
-            inputs["hands"] = hand_pictures([clip.hands for clip in clips if clip.hands])
+            inputs["hands"] = hand_pictures([clip.hands for clip in clips])
         return Batch(inputs, int((labels != IGNORED).sum()), list(clips))
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        return {"loss": model(**batch.inputs)}
+        found = model(**batch.inputs)
+        if isinstance(found, Tensor):
+            return {"language": found}
+        return {"language": found.language, "alignment": self.settings.align * found.alignment}
 
     def predict(self, model: nn.Module, batch: Batch) -> dict[str, list[Prediction]]:
-        asked = {name: value for name, value in batch.inputs.items() if name != "labels"}
+        given = ("keypoints", "frame_mask", "prompt", "hands")
+        asked = {name: batch.inputs[name] for name in given if name in batch.inputs}
         tokens = model.generate(  # type: ignore[operator]
             **asked, n_beams=self.settings.beams, max_tokens=self.settings.max_tokens
         )
@@ -223,12 +244,15 @@ class Translation:
 
     def _read(self, clip: Clip) -> np.ndarray:
         if self.settings.reads == "glosses":
-            words = self.tokenizer(" ".join(clip.glosses), add_special_tokens=False)
-            return np.array(words["input_ids"], np.int64)
+            return self._gloss_tokens(clip)
         sequence = clip.sequence
         if self.settings.fps and sequence.fps != self.settings.fps:
             sequence = resample(sequence, self.settings.fps)
         return preprocess_uni_sign(sequence).astype(np.float16)[self._kept(len(sequence))]
+
+    def _gloss_tokens(self, clip: Clip) -> np.ndarray:
+        words = self.tokenizer(" ".join(clip.glosses), add_special_tokens=False)
+        return np.array(words["input_ids"], np.int64)
 
     def _kept(self, n_frames: int) -> np.ndarray:
         """The frames of a clip that may be used: all, or of one that is too long, some."""

@@ -1,7 +1,7 @@
 """A whole corpus, cut into jobs that can be done in any order, anywhere, and only once.
 
 plan = make_plan("own_folder", Path("my_signs"), Settings())
-with Extraction(plan, Path("my_shards")) as extraction:  # extract_folder
+with Extraction(plan, Path("my_shards")) as extraction:  # folder.py
     for job in extraction.open_jobs():
         for number in do_job(job, extraction.task):
             print(job.number, number)
@@ -22,7 +22,7 @@ from typing import Any
 from fingerpost.trainer.clip_tables import Clip
 from fingerpost.trainer.corpora import read_corpus
 from fingerpost.trainer.corpora.sample import Sample
-from fingerpost.trainer.extract import (
+from fingerpost.trainer.extraction.extract import (
     CRASHED,
     DUPLICATE,
     EXTRACTORS,
@@ -32,8 +32,8 @@ from fingerpost.trainer.extract import (
     Settings,
     extract_clip,
 )
-from fingerpost.trainer.extract_media import KEYPOINT_SUFFIXES
-from fingerpost.trainer.extract_report import write_dropped
+from fingerpost.trainer.extraction.media import KEYPOINT_SUFFIXES
+from fingerpost.trainer.extraction.report import write_dropped
 from fingerpost.trainer.shards import ABOUT, Shards, ShardsAbout, open_shards, write_shards
 
 DROPPED = "dropped.json"

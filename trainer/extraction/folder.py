@@ -21,9 +21,9 @@ from types import TracebackType
 from typing import IO, Any
 
 from fingerpost.trainer.clip_tables import Clip
-from fingerpost.trainer.extract import Dropped
-from fingerpost.trainer.extract_jobs import DROPPED, Job, Plan, Task
-from fingerpost.trainer.extract_report import (
+from fingerpost.trainer.extraction.extract import Dropped
+from fingerpost.trainer.extraction.jobs import DROPPED, Job, Plan, Task
+from fingerpost.trainer.extraction.report import (
     REPORT,
     ExtractionReport,
     read_dropped,

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fingerpost.trainer.extract_jobs import Job, Task, do_job
+from fingerpost.trainer.extraction.jobs import Job, Task, do_job
 
 if TYPE_CHECKING:
     from ray.data import Dataset

@@ -4,7 +4,7 @@
 
 The same landmarks module as on the device finds the keypoints. Every clip gets a landmarker of its
 own: it tracks from picture to picture, and a clip must not depend on the one before it.
-``extract_jobs`` does this for a whole corpus. A new extractor is one more row in EXTRACTORS.
+``jobs`` does this for a whole corpus. A new extractor is one more row in EXTRACTORS.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ from fingerpost.edge_runtime.keypoints import (
 from fingerpost.edge_runtime.resample import Resampler
 from fingerpost.trainer.clip_tables import Clip
 from fingerpost.trainer.corpora.sample import Sample
-from fingerpost.trainer.extract_media import KEYPOINT_SUFFIXES, Pictures, open_pictures
+from fingerpost.trainer.extraction.media import KEYPOINT_SUFFIXES, Pictures, open_pictures
 
 UNLABELLED = "no label"
 DUPLICATE = "duplicate id"
@@ -262,7 +262,7 @@ def _rtmpose_version(settings: Settings) -> str:
 
 
 def _load_rtmpose(settings: Settings, tell: Tell) -> OpenFinder:
-    from fingerpost.trainer.rtmpose import load_rtmpose
+    from fingerpost.trainer.extraction.rtmpose import load_rtmpose
 
     return load_rtmpose(settings.rtmpose_model, settings.detector_model)
 

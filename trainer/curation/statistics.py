@@ -17,14 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from fingerpost.trainer.curate_records import (
+from fingerpost.trainer.curation.records import (
     RECORDS,
     STATISTICS,
     Record,
     finished_records,
     write_whole,
 )
-from fingerpost.trainer.curate_words import UNSPACED
+from fingerpost.trainer.curation.words import UNSPACED
 
 CSL_NEWS_SECONDS, CSL_NEWS_WORDS = 9.5, 40  # means, Sec. 3.1
 BIN_SECONDS, BIN_WORDS = 1, 5  # of the histograms

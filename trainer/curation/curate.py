@@ -1,8 +1,8 @@
 """Long captioned video becomes a corpus: clips of one sentence each, of the signer alone.
 
 "Uni-Sign: Toward Unified Sign Language Understanding at Scale", Sec. 3.1 "Large-scale data
-curation" and Fig. 4 (a): how CSL-News was made. Sentences come from ``curate_words``, the box from
-``curate_crop``, the figures of Fig. 2 from ``curate_statistics``. Clips of more than 512 frames are
+curation" and Fig. 4 (a): how CSL-News was made. Sentences come from ``words``, the box from
+``crop``, the figures of Fig. 2 from ``statistics``. Clips of more than 512 frames are
 left out, as in the paper's training.
 
 One folder takes many videos, each with its record of what was kept and what was not:
@@ -26,8 +26,8 @@ from pathlib import Path
 import numpy as np
 
 from fingerpost.edge_runtime.video import Video, VideoInfo, open_video, write_video
-from fingerpost.trainer.curate_crop import N_MOMENTS, Box, find_signer, parse_box, whole_picture
-from fingerpost.trainer.curate_records import (
+from fingerpost.trainer.curation.crop import N_MOMENTS, Box, find_signer, parse_box, whole_picture
+from fingerpost.trainer.curation.records import (
     CLIPS,
     Clip,
     Record,
@@ -37,8 +37,8 @@ from fingerpost.trainer.curate_records import (
     write_labels,
     write_record,
 )
-from fingerpost.trainer.curate_statistics import write_statistics
-from fingerpost.trainer.curate_words import (
+from fingerpost.trainer.curation.statistics import write_statistics
+from fingerpost.trainer.curation.words import (
     LONGEST_PAUSE_MS,
     SENTENCE_ENDS,
     Dropped,

@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from fingerpost.edge_runtime.video import import_cv2
-from fingerpost.trainer.extract_jobs import Job, Task, do_job
+from fingerpost.trainer.extraction.jobs import Job, Task, do_job
 
 DEATHS = 2  # of workers at one sample, until it is given up
 JOIN_S = 10.0

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from fingerpost.trainer.extract import EXTRACTORS, Tell
-from fingerpost.trainer.extract_folder import Extraction
-from fingerpost.trainer.extract_jobs import Plan
-from fingerpost.trainer.extract_report import ExtractionReport
-from fingerpost.trainer.extract_workers import run_in_processes
+from fingerpost.trainer.extraction.extract import EXTRACTORS, Tell
+from fingerpost.trainer.extraction.folder import Extraction
+from fingerpost.trainer.extraction.jobs import Plan
+from fingerpost.trainer.extraction.report import ExtractionReport
+from fingerpost.trainer.extraction.workers import run_in_processes
 
 Progress = Callable[[str, int, int], None]  # what is being done, how far, of how much
 
@@ -39,7 +39,7 @@ def extract_corpus(
         done = total - sum(len(job.samples) for job in jobs)
         progress("extracting", done, total)
         if ray_address and jobs:
-            from fingerpost.trainer.extract_ray import run_on_ray
+            from fingerpost.trainer.extraction.ray_data import run_on_ray
 
             steps = run_on_ray(jobs, extraction.task, ray_address)
         else:

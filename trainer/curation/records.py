@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fingerpost.trainer.corpora.tables import Row, read_json, read_lines
-from fingerpost.trainer.curate_crop import Box
-from fingerpost.trainer.curate_words import Dropped
+from fingerpost.trainer.curation.crop import Box
+from fingerpost.trainer.curation.words import Dropped
 
 CLIPS, RECORDS, LABELS = "clips", "curated", "labels.csv"
 COLUMNS = ("file", "gloss", "text", "signer", "split", "language", "text_language")
@@ -24,7 +24,7 @@ STATISTICS = "statistics"  # statistics.json is no record
 
 class Clip(NamedTuple):
     """One sentence. file : its name in clips/; start_ms, end_ms : in the video; cut : why it ends
-    where it does (``curate_words.Sentence``)."""
+    where it does (``words.Sentence``)."""
 
     file: str
     start_ms: int

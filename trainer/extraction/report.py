@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fingerpost.trainer.extract import REASONS, Dropped
+from fingerpost.trainer.extraction.extract import REASONS, Dropped
 from fingerpost.trainer.shards import ShardsAbout
 
 REPORT = "report.json"

@@ -1,0 +1,1 @@
+"""Long captioned video becomes a corpus: a clip a sentence, of the signer alone."""
