@@ -3,9 +3,9 @@
 Ours, after no paper. Uni-Sign learns from the text alone (Sec. 3.2), which takes a pretrained
 language model and hundreds of hours. With hours, the pose encoder gets no hold: the language model
 finds no use for poses that mean nothing yet. So each frame is asked directly for its gloss, in the
-language model's own terms: the score of a gloss is the product of the frame's features with that
-token's embedding, which is not moved by this. Connectionist temporal classification (Graves et
-al., 2006) sums over all ways to spread the row of glosses over the frames; the embedding of the
+language model's own terms: the score of a gloss is the cosine between the frame's features and
+that token's embedding, which is not moved by this. Connectionist temporal classification (Graves
+et al., 2006) sums over all ways to spread the row of glosses over the frames; the embedding of the
 padding token says "none".
 """
 
@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-SHARPNESS = 10.0  # features as long as an embedding are sure of their gloss
+SHARPNESS = 12.0  # a frame that points as an embedding does is sure of its gloss
 NONE = 0  # the padding token
 NO_TOKEN = -1  # fills up rows of glosses
 
@@ -27,18 +27,39 @@ def alignment_loss(
     embeddings : shape (V, D), of the language model's tokens
     glosses : shape (B, N), tokens in order, ``NO_TOKEN`` after the last one
 
-    A clip with fewer frames than its glosses need counts as 0. A batch without a gloss is 0.
+    A clip of one gloss is asked as a whole, by the mean of its frames: there is nothing to align,
+    and it is learned far sooner. A clip with fewer frames than its glosses need counts as 0.
     """
     lengths = (glosses != NO_TOKEN).sum(dim=1)
+    if not lengths.any():
+        return features.sum() * 0
     with torch.autocast(features.device.type, enabled=False):
-        scores = SHARPNESS * features.to(embeddings.dtype) @ embeddings.detach().T  # (B, T, V)
-        total = F.ctc_loss(
-            scores.log_softmax(dim=-1).transpose(0, 1),
-            glosses.clamp(min=0),
-            frame_mask.sum(dim=1),
-            lengths,
-            blank=NONE,
-            reduction="sum",
-            zero_infinity=True,
-        )
-    return total / lengths.sum().clamp(min=1)
+        tokens = F.normalize(embeddings.detach(), dim=-1)
+        frames = F.normalize(features.to(tokens.dtype), dim=-1)
+        single = lengths == 1
+        total = _of_rows(frames, frame_mask, tokens, glosses, lengths.masked_fill(single, 0))
+        if single.any():
+            mask = frame_mask[single, :, None].to(frames.dtype)
+            whole = F.normalize((frames[single] * mask).sum(dim=1), dim=-1)  # (S, D)
+            scores = SHARPNESS * whole @ tokens.T
+            total = total + F.cross_entropy(scores, glosses[single, 0], reduction="sum")
+    return total / lengths.sum()
+
+
+def _of_rows(
+    frames: Tensor, frame_mask: Tensor, tokens: Tensor, glosses: Tensor, lengths: Tensor
+) -> Tensor:
+    """The sum over clips of more than one gloss; lengths : (B,), 0 for the others."""
+    rows = torch.nonzero(lengths)[:, 0]
+    if len(rows) == 0:
+        return frames.sum() * 0
+    scores = SHARPNESS * frames[rows] @ tokens.T  # (R, T, V)
+    return F.ctc_loss(
+        scores.log_softmax(dim=-1).transpose(0, 1),
+        glosses[rows].clamp(min=0),
+        frame_mask[rows].sum(dim=1),
+        lengths[rows],
+        blank=NONE,
+        reduction="sum",
+        zero_infinity=True,
+    )

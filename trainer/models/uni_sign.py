@@ -92,6 +92,9 @@ class UniSign(nn.Module):
         reader: Any = language_model or _language_model(config)
         self.language_model: Any = reader
         self.poses = PoseEncoder(reader.config.d_model, config.rgb)
+        if language_model is None:  # frames start about as long as the tokens of random weights
+            with torch.no_grad():
+                self.poses.projection.weight.mul_(reader.config.d_model**-0.5)
         fast_linears(self)
         self.register_state_dict_post_hook(_drop_shared)
         self.register_load_state_dict_pre_hook(_add_shared)
