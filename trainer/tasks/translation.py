@@ -217,7 +217,8 @@ class Translation:
             rows = [torch.from_numpy(clip.glosses) for clip in clips]
             inputs["glosses"] = pad_sequence(rows, batch_first=True, padding_value=NO_TOKEN)
         if self._store is not None:
-            inputs["hands"] = hand_pictures([clip.hands for clip in clips])
+            hands: Any = [clip.hands for clip in clips]  # never None where there is a store
+            inputs["hands"] = hand_pictures(hands)
         return Batch(inputs, int((labels != IGNORED).sum()), list(clips))
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
