@@ -48,7 +48,7 @@ def train(
     """
     quiet_imports()
     from fingerpost.app.commands_train import TrainingProgress, show_best, show_plan
-    from fingerpost.app.terminal import print_json
+    from fingerpost.app.terminal import print_json, tell
     from fingerpost.trainer.checkpoint import push_checkpoint, resolve_checkpoint
     from fingerpost.trainer.recipe import read_recipe
 
@@ -61,8 +61,12 @@ def train(
     from fingerpost.trainer.train import train as run
 
     folder = output or Path("runs") / recipe.stem
-    with TrainingProgress() as progress:
-        best = run(chosen, folder, progress.step)
+    try:
+        with TrainingProgress() as progress:
+            best = run(chosen, folder, progress.step)
+    except KeyboardInterrupt:
+        tell("Stopped. The same command goes on from the last state.")
+        raise
     checkpoint = resolve_checkpoint(folder)
     if json:
         print_json({"checkpoint": str(checkpoint), **best})
