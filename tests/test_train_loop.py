@@ -7,12 +7,14 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from fingerpost.edge_runtime.keypoints import MEDIAPIPE_HOLISTIC, SIGN69, PoseSequence
 from fingerpost.trainer.checkpoint import load_checkpoint, resolve_checkpoint
 from fingerpost.trainer.evaluate import evaluate_checkpoint
 from fingerpost.trainer.feed import Clips, Order
@@ -104,6 +106,18 @@ def test_it_learns_and_its_checkpoint_answers(tmp_path, shards):
     evaluation, said = found["isolated"]
     assert evaluation.figures["top1"].value == best["isolated.top1"] >= 75
     assert {p.id for p in said} == {f"clip{i}" for i in range(16, 24)}
+
+
+@pytest.mark.parametrize("task", ["isolated", "translation"])
+def test_a_task_makes_its_view_of_what_an_extractor_gives(shards, task):
+    clip = open_shards(shards)[0]
+    n_frames, n_points = len(clip.sequence), len(MEDIAPIPE_HOLISTIC)
+    xyz = np.random.default_rng(0).random((n_frames, n_points, 3), np.float32)
+    seen = np.ones((n_frames, n_points), np.float32)
+    sequence = PoseSequence(xyz, seen, 25.0, MEDIAPIPE_HOLISTIC)
+    made = find_task(task).from_data({}, Clips([str(shards)], "train"), None)
+    prepared = made.prepare(replace(clip, sequence=sequence))
+    assert prepared.keypoints.shape[1] == len(SIGN69)
 
 
 @pytest.mark.parametrize("text", [ISOLATED, TRANSLATION], ids=["isolated", "translation"])

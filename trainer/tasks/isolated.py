@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fingerpost.edge_runtime.keypoints import SIGN69, to_view
 from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION, preprocess
 from fingerpost.trainer.augment import AugmentSettings, augment, evenly
 from fingerpost.trainer.models.pocket import Pocket, PocketConfig
@@ -89,7 +90,8 @@ class Isolated:
     def prepare(self, clip: Clip) -> PreparedSign:
         if len(clip.glosses) != 1:
             raise ValueError(f"clip {clip.id!r} has {len(clip.glosses)} glosses, expected one")
-        keypoints = preprocess(clip.sequence, CLIP_FRAMES)[0].astype(np.float16)
+        view = to_view(clip.sequence, SIGN69)
+        keypoints = preprocess(view, CLIP_FRAMES)[0].astype(np.float16)
         gloss = clip.glosses[0]
         label = self._number.get(gloss, -1)
         return PreparedSign(clip.id, clip.signer, gloss, torch.from_numpy(keypoints), label)
