@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from fingerpost.edge_runtime.keypoints import GROUPS, SIGN69
-from fingerpost.trainer.models.uni_sign import PART_OF, PLACE_OF, PoseEncoder, Prompt
+from fingerpost.trainer.models.uni_sign import Prompt
+from fingerpost.trainer.models.uni_sign_poses import PART_OF, PLACE_OF, PoseEncoder
 
 PARTS = dict(zip(GROUPS, ("body", "left", "right", "face_all"), strict=True))
 
