@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from fingerpost.app.cli import app
+from fingerpost.app.cli import app, one_line
 from fingerpost.trainer.recipe import RECIPES, read_recipe
 
 TINY = ("model.width=16", "model.n_blocks=1", "model.n_heads=2", "settings.window=12")
@@ -99,6 +99,15 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert done.exit_code == 2
     assert says in done.stderr and done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir()), "nothing is written"
+
+
+@pytest.mark.parametrize(
+    ("package", "extra"), [("torch", "train"), ("peft.tuners", "train"), ("ray.data", "ray")]
+)
+def test_a_missing_package_is_named_with_its_extra(package: str, extra: str) -> None:
+    name = package.partition(".")[0]
+    said = one_line(ModuleNotFoundError(f"No module named {package!r}", name=package))
+    assert said == f'{name} is not installed: pip install "fingerpost[{extra}]"'
 
 
 def test_an_empty_split_is_one_line(trained: Path, shards: Path) -> None:
