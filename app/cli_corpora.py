@@ -181,11 +181,11 @@ def curate(
     from functools import partial
 
     from fingerpost.app.commands_curate import (
-        ClipProgress,
         crop_of,
         open_landmarker,
         show_record,
     )
+    from fingerpost.app.terminal import CountedBar
     from fingerpost.trainer.curation.crop import find_signer
     from fingerpost.trainer.curation.curate import Settings
     from fingerpost.trainer.curation.curate import curate as run
@@ -204,8 +204,8 @@ def curate(
         text_language=text_language,
     )
     find = partial(find_signer, make_landmarker=partial(open_landmarker, bundle=landmarker))
-    with ClipProgress() as progress:
-        record = run(video, captions, output, settings, progress.show, find)
+    with CountedBar("looking for the signer") as bar:
+        record = run(video, captions, output, settings, partial(bar.show, "cutting"), find)
     show_record(as_plain(record), record.counts(), str(output), json)
 
 

@@ -4,54 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
-from fingerpost.app.terminal import clock, print_json, stderr_console, stdout_console, tell
+from fingerpost.app.terminal import clock, print_json, stdout_console, tell
 from fingerpost.edge_runtime.landmarker_bundle import landmarker_bundle
 from fingerpost.edge_runtime.landmarks import Landmarker
 
 MAX_SHOWN = 3  # captions of each reason; the record has them all
 MAX_LETTERS = 40  # of a caption
-
-
-class ClipProgress:
-    """A bar, where there is a terminal, that says what is being done. Use it in a ``with``."""
-
-    def __init__(self) -> None:
-        self._console = stderr_console()
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left:"),
-            TimeRemainingColumn(),
-            console=self._console,
-            transient=True,
-        )
-        self._task = self._bar.add_task("looking for the signer", total=None)
-
-    def __enter__(self) -> "ClipProgress":
-        if self._console.is_terminal:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._console.is_terminal:  # else stop() prints an empty line
-            self._bar.stop()
-
-    def show(self, done: int, total: int) -> None:
-        """So many clips of so many are done."""
-        self._bar.update(self._task, description="cutting", completed=done, total=total)
 
 
 def open_landmarker(width: int, height: int, bundle: Path | None = None) -> Landmarker:

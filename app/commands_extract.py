@@ -3,51 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
-from fingerpost.app.terminal import print_json, stderr_console, stdout_console, tell
+from fingerpost.app.terminal import CountedBar, print_json, stdout_console, tell
 
 SPEED_S = 600.0  # the time left is worked out from the speed of the last ten minutes
 MAX_SHOWN = 5  # samples of each reason; the report has them all
 
 
-class ExtractProgress:
+class ExtractProgress(CountedBar):
     """A bar on a terminal; a line at each tenth of the way elsewhere. Use it in a ``with``."""
 
     def __init__(self) -> None:
-        self._console = stderr_console()
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left:"),
-            TimeRemainingColumn(),
-            console=self._console,
-            speed_estimate_period=SPEED_S,
-            transient=True,
-        )
-        self._task = self._bar.add_task("", total=None)
+        super().__init__("", SPEED_S)
         self._what = ""
         self._tenth = 0  # of the way, 0 to 10
-
-    def __enter__(self) -> "ExtractProgress":
-        if self._console.is_terminal:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._console.is_terminal:
-            self._bar.stop()
 
     def show(self, what: str, done: int, total: int) -> None:
         """So many of so many are done. The first call may tell what an earlier run has done."""
@@ -56,9 +27,9 @@ class ExtractProgress:
             if not self._what and 0 < done < total:
                 tell(f"Going on: {done} of {total} samples are done.")
             self._what, self._tenth = what, tenth
-            self._bar.reset(self._task, description=what, total=total, completed=done)
-        self._bar.update(self._task, completed=done)
-        if not self._console.is_terminal and tenth > self._tenth:
+            self.begin(what, done, total)
+        super().show(what, done, total)
+        if not self.is_seen and tenth > self._tenth:
             tell(f"{what}: {done} of {total}")
             self._tenth = tenth
 

@@ -5,44 +5,27 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from fingerpost.app.terminal import print_json, stderr_console, stdout_console, tell
+from fingerpost.app.terminal import CountedBar, print_json, stdout_console, tell
 
 LINE_EVERY_S = 10  # where there is no terminal to draw a bar on
 
 
-class TrainingProgress:
+class TrainingProgress(CountedBar):
     """A bar with the loss, or without a terminal a line now and then. Use it in a ``with``."""
 
     def __init__(self) -> None:
-        console = stderr_console()
-        self._progress: Progress | None = None
-        if console.is_terminal:
-            bar = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-            text = TextColumn("{task.description}")
-            self._progress = Progress(text, *bar, console=console, transient=True)
-            self._task = self._progress.add_task("training", total=None)
+        super().__init__("training")
         self._told = time.monotonic()
-
-    def __enter__(self) -> "TrainingProgress":
-        if self._progress is not None:
-            self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._progress is not None:
-            self._progress.stop()
 
     def step(self, step: int, n_steps: int, figures: Mapping[str, float]) -> None:
         """Called after every step."""
         loss = f"loss {figures['loss']:.3f}"
-        if self._progress is not None:
-            self._progress.update(self._task, completed=step, total=n_steps, description=loss)
+        self.show(loss, step, n_steps)
         validated = {k[4:]: v for k, v in figures.items() if k.startswith("val.")}
-        due = self._progress is None and time.monotonic() - self._told > LINE_EVERY_S
+        due = not self.is_seen and time.monotonic() - self._told > LINE_EVERY_S
         if validated or due or step == n_steps:
             self._told = time.monotonic()
             tell(f"step {step}/{n_steps}  {loss}  {_in_a_row(validated)}".rstrip())

@@ -8,17 +8,28 @@ import json
 import os
 import sys
 from functools import cache
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from fingerpost.app.caption_board import is_unsure
 from fingerpost.app.session import Step
 from fingerpost.edge_runtime.captions import CaptionEvent, Line, LineCompleted, LineStarted
 from fingerpost.edge_runtime.quiet import copy_of_stderr
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 def stderr_console() -> Console:
@@ -136,6 +147,50 @@ def event_record(event: CaptionEvent) -> dict[str, Any]:
             for candidates in line.alternatives
         ],
     }
+
+
+class CountedBar:
+    """So many of so many, on stderr, where that is a terminal. Use it in a ``with``.
+
+    what : is being done
+    speed_s : the time left is worked out from the speed of so many last seconds
+    """
+
+    def __init__(self, what: str, speed_s: float = 30.0) -> None:
+        self._console = stderr_console()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left:"),
+            TimeRemainingColumn(),
+            console=self._console,
+            speed_estimate_period=speed_s,
+            transient=True,
+        )
+        self._task = self._bar.add_task(what, total=None)
+
+    def __enter__(self) -> "Self":
+        if self.is_seen:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.is_seen:  # else stop() prints an empty line
+            self._bar.stop()
+
+    @property
+    def is_seen(self) -> bool:
+        return self._console.is_terminal
+
+    def show(self, what: str, done: int, total: int) -> None:
+        """So many of so many are done."""
+        self._bar.update(self._task, description=what, completed=done, total=total)
+
+    def begin(self, what: str, done: int, total: int) -> None:
+        """Something else from here on: the time starts anew."""
+        self._bar.reset(self._task, description=what, completed=done, total=total)
 
 
 def _progress_bar(console: Console) -> Progress:
