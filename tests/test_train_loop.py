@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from fingerpost.trainer.evaluate import evaluate_checkpoint
 from fingerpost.trainer.feed import Clips, Order
 from fingerpost.trainer.network import merged, new_network
 from fingerpost.trainer.recipe import read_recipe
-from fingerpost.trainer.shards import open_shards
+from fingerpost.trainer.shards import ShardsAbout, open_shards, write_shards
 from fingerpost.trainer.tasks import find_task
 from fingerpost.trainer.train import train
 
@@ -64,6 +65,7 @@ num_heads = 2
 dropout_rate = {dropout}
 [settings]
 asks = ["text", "glosses"]
+align = 1.0
 beams = 1
 max_tokens = 8
 [training]
@@ -249,6 +251,19 @@ def test_a_folder_belongs_to_one_recipe(tmp_path, shards):
     other = recipe_of(ISOLATED, tmp_path, shards, **{"training.lr": 1e-4})
     with pytest.raises(ValueError, match="another recipe .training.lr."):
         train(other, tmp_path / "out", ignore)
+
+
+def test_a_training_does_not_go_on_with_other_clips(tmp_path, shards):
+    mine = tmp_path / "ways"
+    shutil.copytree(shards, mine)
+    recipe = recipe_of(ISOLATED, tmp_path, mine)
+    train(recipe, tmp_path / "out", ignore)
+    shutil.rmtree(mine)
+    about = open_shards(shards).about
+    fewer = [clip for clip in open_shards(shards) if clip.id != "clip0"]
+    write_shards(mine, fewer, ShardsAbout(corpus=about.corpus, schema=about.schema))
+    with pytest.raises(ValueError, match="begun with other clips"):
+        train(recipe, tmp_path / "out", ignore)
 
 
 def test_a_step_is_the_same_whoever_takes_it():

@@ -50,9 +50,14 @@ class Keeper:
         return self.accelerator.unwrap_model(self.holder)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best}
+        return {"best": self.best, "data": self.hashes}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        if state["data"] != self.hashes:
+            raise ValueError(
+                f"{self.out} was begun with other clips: the shards have changed since; give a new "
+                "folder with -o"
+            )
         self.best = state["best"]
 
     def resume(self) -> int:

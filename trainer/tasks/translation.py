@@ -56,7 +56,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     tokenizer : name or folder for ``transformers``; empty = that of ``start_from``, else one that
         is learned from the training clips
     pieces : most pieces of a learned tokenizer
-    align : weight of a second term of the loss, which asks each frame for its gloss
+    align : weight of a second term of the loss, which asks each frame for its gloss; per token of
+        the answers, as the first term is
     hands : folder of pictures of hands (`fingerpost shards hands`), for a model with rgb
     fps : clips are brought to this rate; 0 = left as they are
     stride : of these frames every so many are used
@@ -225,7 +226,10 @@ class Translation:
         found = model(**batch.inputs)
         if isinstance(found, Tensor):
             return {"language": found}
-        return {"language": found.language, "alignment": self.settings.align * found.alignment}
+        # The loop weighs by tokens. Per token, the term is the same on one process or on many.
+        n_glosses = (batch.inputs["glosses"] != NO_TOKEN).sum()
+        share = self.settings.align * n_glosses / batch.weight
+        return {"language": found.language, "alignment": share * found.alignment}
 
     def predict(self, model: nn.Module, batch: Batch) -> dict[str, list[Prediction]]:
         given = ("keypoints", "frame_mask", "prompt", "hands")
