@@ -9,6 +9,17 @@ import pytest
 from fingerpost.edge_runtime.keypoints import SIGN69, PoseSequence
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """On a busy machine, a network so small spends its time waking a second thread."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """24 clips: the right hand goes one of four ways; lengths differ, all tremble a little."""

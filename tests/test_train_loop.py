@@ -25,6 +25,8 @@ from fingerpost.trainer.shards import ShardsAbout, open_shards, write_shards
 from fingerpost.trainer.tasks import find_task
 from fingerpost.trainer.train import train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ISOLATED = """
 task = "isolated"
 [data]
@@ -75,14 +77,6 @@ lr = 1e-3
 save_every = 2
 validate_every = 4
 """
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def recipe_of(text: str, folder: Path, shards: Path, dropout: float = 0.1, **changes):

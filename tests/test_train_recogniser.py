@@ -13,19 +13,12 @@ from fingerpost.trainer.models.pocket import Pocket, PocketConfig
 from fingerpost.trainer.recogniser_data import CLIP_FRAMES, REJECT, gloss_of_span, signer_spans
 from fingerpost.trainer.train_recogniser import Pool, Recipe, accuracy, train, vocabulary_of
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TRUTH = [("how", 1000, 1500), ("you", 1800, 2200)]
 VOCABULARY = (REJECT, "hello", "book", "drink")
 OFF = AugmentSettings(**{field.name: 0.0 for field in fields(AugmentSettings)})
 TINY = PocketConfig(n_labels=len(VOCABULARY), width=32, n_blocks=2, n_heads=2, dropout=0.0)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """On a busy machine, a network so small spends its time waking a second thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,8 @@ from fingerpost.trainer.models.uni_sign import (
 from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.text_tokenizer import train_tokenizer
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 HERE = Path(__file__).parent
 PROOFS = HERE.parent.parent / "shared" / "proofs" / "uni_sign"
 THEIR_PARTS = ("body", "left", "right", "face_all")
@@ -59,15 +61,6 @@ class Letters:
         pad = nn.utils.rnn.pad_sequence
         mask = pad([torch.ones_like(i) for i in ids], batch_first=True)
         return {"input_ids": pad(ids, batch_first=True), "attention_mask": mask}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """On a busy machine, a network so small spends its time waking a second thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

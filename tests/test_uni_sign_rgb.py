@@ -25,6 +25,8 @@ from fingerpost.trainer.models.uni_sign_rgb import (
     PriorGuidedAttention,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TINY_T5 = {
     **{"model_type": "mt5", "vocab_size": 50, "d_model": 32, "d_kv": 8, "d_ff": 64},
     **{"num_layers": 1, "num_decoder_layers": 1, "num_heads": 4, "dropout_rate": 0.0},
@@ -157,15 +159,6 @@ class PlainRgb(PLAIN.PlainUniSign):
                     x[clip, :, frame] = gate * new + (1 - gate) * pose
                 n += 1
         return x
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """On a busy machine, a network so small spends its time waking a second thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
