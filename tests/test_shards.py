@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -127,6 +128,31 @@ def test_labels_and_lengths(tmp_path):
     for name in ("keypoints", "confidence"):  # no such column; one that is not for this
         with pytest.raises(ValueError, match="known are id, signer, split"):
             shards.column(name)
+
+
+def test_spans_of_glosses(tmp_path):
+    spans = ((40, 400), (520, 900))
+    clips = [some_clip(0, spans=spans), some_clip(1)]
+    stored = write_shards(tmp_path / "s", clips, ABOUT)
+    assert [clip.spans for clip in stored] == [spans, ()]
+    assert stored.column("spans") == [[40, 400, 520, 900], []]
+    for wrong, message in ((((0, 9),), "1 spans; give one for"), (((0, 9), (8, 7)), "ends before")):
+        with pytest.raises(ValueError, match=f"clip 'clip 3'.*{message}"):
+            write_shards(tmp_path / "wrong", [some_clip(3, spans=wrong)], ABOUT)
+
+
+def test_shards_from_before_there_were_spans(tmp_path):
+    clips = [some_clip(n) for n in range(3)]
+    shards = write_shards(tmp_path / "s", clips, ABOUT)
+    (path,) = shards.files
+    with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
+        table = stream.read_all().drop_columns(["spans"])
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as out:
+        out.write_table(table)
+    old = open_shards(tmp_path / "s")
+    old.verify()
+    assert [clip.spans for clip in old] == [()] * 3
+    assert_same(old[2], clips[2])
 
 
 def test_a_selection_has_its_own_order(tmp_path):

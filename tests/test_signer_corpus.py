@@ -135,6 +135,13 @@ def test_shards_say_what_they_hold(corpus):
         assert (clip.sequence.xyz[clip.sequence.confidence == 0] == 0).all()
 
 
+def test_spans_say_when_each_gloss_is_signed(corpus):
+    for clip in corpus:
+        assert len(clip.spans) == len(clip.glosses)
+        ends = [0, *(ms for span in clip.spans for ms in span)]
+        assert ends == sorted(ends) and ends[-1] <= len(clip.sequence) * 1000 / clip.sequence.fps
+
+
 def test_a_clip_is_the_same_whatever_is_made_with_it(corpus, tmp_path):
     again = make_signer_corpus(tmp_path / "more", {**COUNTS, "train": 8}, seed=3)
     assert again.about.content_hash != corpus.about.content_hash

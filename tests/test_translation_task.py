@@ -1,6 +1,7 @@
 """Questions and answers of a clip: prompts, tokens, frames, and the alignment's loss by hand."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,14 @@ import pytest
 import torch
 
 from fingerpost.trainer.feed import Clips
-from fingerpost.trainer.models.gloss_alignment import NO_TOKEN, SHARPNESS, alignment_loss
+from fingerpost.trainer.models.gloss_alignment import (
+    NO_TOKEN,
+    NONE,
+    NOT_KNOWN,
+    SHARPNESS,
+    Glosses,
+    alignment_loss,
+)
 from fingerpost.trainer.models.uni_sign import IGNORED, NO_SIGN, PROMPT
 from fingerpost.trainer.tasks.translation import Translation, spread
 
@@ -78,6 +86,37 @@ def test_the_alignment_is_a_second_term_with_its_weight(shards: Path) -> None:
     assert terms[1]["alignment"].item() == pytest.approx(terms[0]["alignment"].item() / 4)
 
 
+def test_spans_say_what_each_frame_shows(shards: Path) -> None:
+    """Ten frames a second; the second gloss has two tokens, and half of its span for each."""
+    task = task_of(shards, asks=["glosses"], align=1.0)
+    clip = Clips([str(shards)], "train")[0]
+    blank = np.zeros((9, *clip.sequence.xyz.shape[1:]), np.float32)
+    sequence = replace(clip.sequence, xyz=blank, confidence=blank[..., 0], fps=10.0)
+    task._gloss_tokens = lambda clip: [[5], [6, 7]]  # type: ignore[method-assign]
+    spans = ((100, 300), (400, 800))
+    clip = replace(clip, glosses=("up", "down"), sequence=sequence, spans=spans)
+    shown = task.prepare(clip).of_frame
+    assert shown.tolist() == [NONE, 5, 5, NONE, 6, 6, 7, 7, NONE]
+    prepared = task.prepare(clip)
+    batch = task.batch([prepared, task.prepare(replace(clip, spans=()))], [0, 0], 12)
+    glosses = batch.inputs["glosses"]
+    assert glosses.tokens.tolist() == [[5, 6, 7]] * 2
+    assert glosses.of_frame[0].tolist() == shown.tolist() + [NOT_KNOWN] * 3
+    assert (glosses.of_frame[1] == NOT_KNOWN).all()
+
+
+def test_an_augmented_clip_and_what_it_shows_stay_together(shards: Path) -> None:
+    """The frames' numbers are written into them as confidence, and into the glosses they show."""
+    task = task_of(shards, align=1.0, augment={"drop_frames": 0, "drop_run": 0, "mirror": 0})
+    clip = task.prepare(Clips([str(shards)], "train")[0])
+    numbers = np.arange(1, 21)
+    keypoints = np.zeros((20, 69, 3), np.float16)
+    keypoints[..., 2] = numbers[:, None] / 32
+    changed, shown = task._changed(replace(clip, keypoints=keypoints, of_frame=numbers), 3)
+    assert np.array_equal(changed[:, 0, 2].numpy() * 32, shown)
+    assert len(set(shown)) > 8
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
@@ -102,19 +141,44 @@ def scores_of(probabilities: list[list[float]]) -> tuple[torch.Tensor, torch.Ten
     return torch.cat([cosines, rest], dim=-1)[None], torch.eye(3, 4)
 
 
+def row(tokens: list[int], n_frames: int) -> Glosses:
+    """Of one clip; nobody said which frame shows which gloss."""
+    return Glosses(torch.tensor([tokens]), torch.full((1, n_frames), NOT_KNOWN))
+
+
+def test_known_frames_are_asked_one_by_one() -> None:
+    """Two glosses over four frames, the last of which only fills up."""
+    features, embeddings = scores_of(
+        [[0.2, 0.7, 0.1], [0.5, 0.3, 0.2], [0.1, 0.3, 0.6], [1 / 3] * 3]
+    )
+    shown = torch.tensor([[1, NONE, 2, NOT_KNOWN]])
+    glosses = Glosses(torch.tensor([[1, 2]]), shown)
+    loss = alignment_loss(features, torch.tensor([[1, 1, 1, 0]]), embeddings, glosses)
+    mean = -(math.log(0.7) + math.log(0.5) + math.log(0.6)) / 3
+    assert loss.item() == pytest.approx(mean, abs=1e-5)  # twice the mean, over two glosses
+
+
+def test_known_and_unknown_clips_share_a_batch() -> None:
+    one, embeddings = scores_of([[0.2, 0.7, 0.1]])
+    other, _ = scores_of([[0.3, 0.1, 0.6]])
+    glosses = Glosses(torch.tensor([[1], [2]]), torch.tensor([[1], [NOT_KNOWN]]))
+    loss = alignment_loss(torch.cat([one, other]), torch.ones(2, 1).long(), embeddings, glosses)
+    assert loss.item() == pytest.approx(-(math.log(0.7) + math.log(0.6)) / 2, abs=1e-5)
+
+
 def test_a_single_gloss_is_asked_of_the_clip_as_a_whole() -> None:
     """The mean of two frames of length 1, brought back to length 1."""
     features, embeddings = scores_of([[0.2, 0.7, 0.1], [0.5, 0.3, 0.2]])
     mean = features[0].sum(dim=0)
     cosines = (mean / mean.norm())[:3] * SHARPNESS
     expected = -math.log(math.exp(cosines[1]) / sum(math.exp(c) for c in cosines))
-    loss = alignment_loss(features, torch.ones(1, 2).long(), embeddings, torch.tensor([[1]]))
+    loss = alignment_loss(features, torch.ones(1, 2).long(), embeddings, row([1], 2))
     assert loss.item() == pytest.approx(expected, abs=1e-5)
 
 
 def test_alignment_of_one_frame_is_its_glosses_probability() -> None:
     features, embeddings = scores_of([[0.2, 0.7, 0.1]])
-    loss = alignment_loss(features, torch.ones(1, 1).long(), embeddings, torch.tensor([[1]]))
+    loss = alignment_loss(features, torch.ones(1, 1).long(), embeddings, row([1], 1))
     assert loss.item() == pytest.approx(-math.log(0.7), abs=1e-5)
 
 
@@ -131,7 +195,7 @@ def test_alignment_sums_over_all_ways_to_spread_the_glosses() -> None:
         + of_a[0] * of_none[1] * of_b[2]
         + of_none[0] * of_a[1] * of_b[2]
     )
-    loss = alignment_loss(features, torch.ones(1, 3).long(), embeddings, torch.tensor([[1, 2]]))
+    loss = alignment_loss(features, torch.ones(1, 3).long(), embeddings, row([1, 2], 3))
     assert loss.item() == pytest.approx(-math.log(ways) / 2, abs=1e-5)
 
 
@@ -139,14 +203,14 @@ def test_alignment_without_room_or_glosses_is_nothing() -> None:
     features, embeddings = scores_of([[0.2, 0.7, 0.1]])
     mask = torch.ones(1, 1).long()
     for glosses in ([[1, 2]], [[NO_TOKEN, NO_TOKEN]]):  # two in one frame, and none
-        assert alignment_loss(features, mask, embeddings, torch.tensor(glosses)).item() == 0
+        assert alignment_loss(features, mask, embeddings, row(glosses[0], 1)).item() == 0
 
 
 def test_alignment_does_not_look_at_filling_nor_move_the_embeddings() -> None:
     features, embeddings = scores_of([[0.2, 0.7, 0.1], [0.9, 0.05, 0.05]])
     features.requires_grad_(), embeddings.requires_grad_()
     mask = torch.tensor([[1, 0]])
-    loss = alignment_loss(features, mask, embeddings, torch.tensor([[1]]))
+    loss = alignment_loss(features, mask, embeddings, row([1], 2))
     loss.backward()
     assert loss.item() == pytest.approx(-math.log(0.7), abs=1e-5)
     assert embeddings.grad is None

@@ -49,12 +49,13 @@ DROP_RUN = 3  # frames that are kept
 
 def augment_clip(
     keypoints: np.ndarray, rng: np.random.Generator, settings: ClipAugment
-) -> np.ndarray:
-    """A clip changed at random, float32, of about T / stride frames.
+) -> tuple[np.ndarray, np.ndarray]:
+    """A clip changed at random, float32, and which of its frames are left, about T / stride.
 
     keypoints : shape (T, 69, 3), of ``preprocess_uni_sign``. What was not seen stays all zeros.
     """
-    kept = keypoints[_times(len(keypoints), rng, settings)].astype(np.float32)
+    times = _times(len(keypoints), rng, settings)
+    kept = keypoints[times].astype(np.float32)
     xy, confidence = kept[..., :2], kept[..., 2:]
     if rng.random() < settings.mirror:
         order = SIGN69.mirror
@@ -67,7 +68,7 @@ def augment_clip(
         xy[:, points] = turned
         confidence[_lost(len(kept), rng, settings), points] = 0
     changed = np.concatenate([np.clip(xy, -1, 1), confidence], axis=-1)
-    return np.where(confidence > 0, changed, np.float32(0))
+    return np.where(confidence > 0, changed, np.float32(0)), times
 
 
 def strided(keypoints: np.ndarray, stride: int) -> np.ndarray:

@@ -6,7 +6,7 @@ or (T, K, 3) as x, y, z where the extractor gave any z: half a pixel of a pictur
 a clip, for digits that no extractor means. What was seen never becomes 0, "not seen".
 
 Every row names its schema and its extractor, so that a row on its own (of a stream, or from a hub)
-is a whole clip.
+is a whole clip. Rows that were written before there were spans have none.
 """
 
 import hashlib
@@ -32,6 +32,7 @@ ROW = pa.schema(
         "signer": pa.string(),
         "split": pa.string(),
         "glosses": pa.list_(pa.string()),
+        "spans": pa.list_(pa.int32()),  # start, end, start, end, ...
         "text": pa.string(),
         "language": pa.string(),
         "text_language": pa.string(),
@@ -46,6 +47,7 @@ ROW = pa.schema(
     }
 )
 KEYPOINTS = ("coordinates", "confidence")
+NEWER = {"spans": []}  # columns that older shards lack, and what stands there
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Clip:
     language : ISO 639-3 code of the sign language (ase, csl, gsg, ...)
     text_language : code of the text's language (en, zh, de, ...)
     sequence : the keypoints
+    spans : start and end of each gloss, ms from the first frame; () where nobody knows
     """
 
     id: str
@@ -70,6 +73,7 @@ class Clip:
     language: str
     text_language: str
     sequence: PoseSequence
+    spans: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,8 @@ class Row:
 
     def digest(self) -> int:
         """SHA-256 of all that the row says, as a number."""
-        hashed = hashlib.sha256(json.dumps(self.fields, sort_keys=True).encode())
+        said = {k: v for k, v in self.fields.items() if k not in NEWER or v != NEWER[k]}
+        hashed = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
         hashed.update(self.coordinates.tobytes())
         hashed.update(self.confidence.tobytes())
         return int.from_bytes(hashed.digest(), "big")
@@ -105,6 +110,10 @@ def row_of(clip: Clip) -> Row:
         raise ValueError(f"clip {clip.id!r} has confidences outside 0 to 1; scale them first")
     if not (0 < sequence.fps < 1000 and sequence.aspect > 0):
         raise ValueError(f"clip {clip.id!r}: fps {sequence.fps}, aspect {sequence.aspect} can't be")
+    if clip.spans and len(clip.spans) != len(clip.glosses):
+        raise ValueError(f"clip {clip.id!r} has {len(clip.spans)} spans; give one for each gloss")
+    if any(start > end for start, end in clip.spans):
+        raise ValueError(f"clip {clip.id!r} has a span that ends before it starts")
     if not xyz[..., 2].any():
         xyz = xyz[..., :2]
     steps = np.rint(confidence * CONFIDENCE_STEPS)
@@ -112,6 +121,7 @@ def row_of(clip: Clip) -> Row:
         {
             **{name: getattr(clip, name) for name in LABELS if name != "glosses"},
             "glosses": list(clip.glosses),
+            "spans": [int(ms) for span in clip.spans for ms in span],
             "schema": sequence.schema.name,
             "extractor": sequence.extractor,
             "start_ms": int(sequence.start_ms),
@@ -141,6 +151,15 @@ def table_of(rows: Sequence[Row]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([columns[name] for name in ROW.names], schema=ROW)
 
 
+def with_newer_columns(rows: Any) -> Any:
+    """A record batch or table of any age, with the columns that it lacks of ``NEWER``."""
+    for name in NEWER:
+        if name not in rows.schema.names:
+            empty = pa.array([NEWER[name]] * rows.num_rows, ROW.field(name).type)
+            rows = rows.append_column(ROW.field(name), empty)
+    return rows
+
+
 class ClipTable:
     """Random access to the clips of one record batch; keypoints are read only when asked for.
 
@@ -148,6 +167,7 @@ class ClipTable:
     """
 
     def __init__(self, batch: pa.RecordBatch) -> None:
+        batch = with_newer_columns(batch)
         wanted = {field.name: field.type for field in ROW}
         found = {field.name: field.type for field in batch.schema}
         wrong = sorted(name for name, kind in wanted.items() if found.get(name) != kind)
@@ -197,7 +217,9 @@ class ClipTable:
             fields["extractor"],
         )
         labels = {name: fields[name] for name in LABELS}
-        return Clip(**{**labels, "glosses": tuple(fields["glosses"]), "sequence": sequence})
+        labels["glosses"] = tuple(fields["glosses"])
+        ms = iter(fields["spans"])
+        return Clip(**labels, sequence=sequence, spans=tuple(zip(ms, ms, strict=True)))
 
     def row(self, i: int) -> Row:
         """Row i as it is stored."""

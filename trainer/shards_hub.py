@@ -10,7 +10,7 @@ A stream of the files in a folder: ``load_dataset("arrow", data_files=..., strea
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fingerpost.trainer.clip_tables import ROW, Clip, ClipTable
+from fingerpost.trainer.clip_tables import ROW, Clip, ClipTable, with_newer_columns
 from fingerpost.trainer.shards import Shards
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def stream_clips(dataset: "Dataset | IterableDataset", rows: int = 16) -> Iterat
     ValueError where it has not the columns that clips have.
     """
     for table in dataset.with_format("arrow").iter(batch_size=rows):
+        table = with_newer_columns(table)
         missing = sorted(set(ROW.names) - set(table.column_names))
         if missing:
             raise ValueError(f"the data set has no column {', '.join(missing)}: it is no shards")

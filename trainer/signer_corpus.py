@@ -103,6 +103,7 @@ def make_clip(stream: str, number: int, seed: int = 0, fps: float = FPS) -> Clip
         language=LANGUAGE,
         text_language=TEXT_LANGUAGE if phrase.text else "",
         sequence=performance.keypoints(fps, random_camera(rng), noise=rng),
+        spans=tuple((start_ms, end_ms) for _, start_ms, end_ms in performance.spans),
     )
 
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from fingerpost.trainer.models.fast_embedding import read_tokens
 from fingerpost.trainer.models.fast_linear import fast_linears
-from fingerpost.trainer.models.gloss_alignment import alignment_loss
+from fingerpost.trainer.models.gloss_alignment import Glosses, alignment_loss
 from fingerpost.trainer.models.uni_sign_poses import PoseEncoder
 from fingerpost.trainer.models.uni_sign_rgb import HandPictures
 
@@ -135,7 +135,7 @@ class UniSign(nn.Module):
         prompt: Prompt,
         labels: Tensor,
         hands: HandPictures | None = None,
-        glosses: Tensor | None = None,
+        glosses: Glosses | None = None,
     ) -> "Tensor | Losses":
         """The loss, Eq. 1: the mean over all tokens. With glosses, the alignment's too.
 
@@ -144,7 +144,7 @@ class UniSign(nn.Module):
         frame_mask : shape (B, T), 1 for a frame of the clip, 0 for filling
         labels : shape (R, L), token ids of each row's answer; ``IGNORED`` where there is none
         hands : pictures of hands in some of the frames, for a model with the RGB branch
-        glosses : shape (B, N), where frames are to be aligned with them (``alignment_loss``)
+        glosses : where frames are to be aligned with them (``alignment_loss``)
         """
         model = self.language_model
         words = read_tokens(model, prompt.ids)

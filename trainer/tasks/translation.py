@@ -16,13 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from fingerpost.edge_runtime.keypoints import PoseSequence
 from fingerpost.edge_runtime.preprocess_uni_sign import preprocess_uni_sign
 from fingerpost.edge_runtime.resample import resample
 from fingerpost.trainer.augment_clips import ClipAugment, augment_clip, strided
 from fingerpost.trainer.hand_crops import ClipHands, hand_pictures, only_frames
 from fingerpost.trainer.hand_store import open_hands
 from fingerpost.trainer.models.efficientnet import read_image_net_weights
-from fingerpost.trainer.models.gloss_alignment import NO_TOKEN
+from fingerpost.trainer.models.gloss_alignment import NO_TOKEN, NONE, NOT_KNOWN, Glosses
 from fingerpost.trainer.models.uni_sign import (
     IGNORED,
     NO_SIGN,
@@ -94,6 +95,7 @@ class Question:
 class PreparedClip:
     """keypoints : (T, 69, 3) float16; where glosses are read, (N,) their tokens
     glosses : (N,) tokens
+    of_frame : (T,) the token that each frame shows; (0,) where nobody knows
     hands : pictures, in the frames as they are here
     """
 
@@ -102,6 +104,7 @@ class PreparedClip:
     text_language: str
     keypoints: np.ndarray
     glosses: np.ndarray
+    of_frame: np.ndarray
     questions: tuple[Question, ...]
     hands: ClipHands | None = None
 
@@ -189,7 +192,8 @@ class Translation:
             clip.signer,
             clip.text_language,
             keypoints,
-            self._gloss_tokens(clip),
+            np.array(sum(self._gloss_tokens(clip), []), np.int64),
+            self._shown(clip),
             questions,
             self._hands_of(clip),
         )
@@ -197,8 +201,10 @@ class Translation:
     def batch(
         self, clips: Sequence[PreparedClip], draws: Sequence[int] | None, at_least: int
     ) -> Batch:
-        changed = [self._changed(clip.keypoints, draws, i) for i, clip in enumerate(clips)]
-        keypoints, frame_mask = pad_clips(changed)
+        changed = [
+            self._changed(clip, None if draws is None else draws[i]) for i, clip in enumerate(clips)
+        ]
+        keypoints, frame_mask = pad_clips([frames for frames, _ in changed])
         if keypoints.shape[1] < at_least:
             more = at_least - keypoints.shape[1]
             last = keypoints[:, -1:].expand(-1, more, *keypoints.shape[2:])
@@ -215,8 +221,7 @@ class Translation:
             "labels": labels,
         }
         if self.settings.align and draws is not None:
-            rows = [torch.from_numpy(clip.glosses) for clip in clips]
-            inputs["glosses"] = pad_sequence(rows, batch_first=True, padding_value=NO_TOKEN)
+            inputs["glosses"] = _glosses(clips, [shown for _, shown in changed], keypoints.shape[1])
         if self._store is not None:
             hands: Any = [clip.hands for clip in clips]  # never None where there is a store
             inputs["hands"] = hand_pictures(hands)
@@ -227,7 +232,7 @@ class Translation:
         if isinstance(found, Tensor):
             return {"language": found}
         # The loop weighs by tokens. Per token, the term is the same on one process or on many.
-        n_glosses = (batch.inputs["glosses"] != NO_TOKEN).sum()
+        n_glosses = (batch.inputs["glosses"].tokens != NO_TOKEN).sum()
         share = self.settings.align * n_glosses / batch.weight
         return {"language": found.language, "alignment": share * found.alignment}
 
@@ -249,15 +254,33 @@ class Translation:
 
     def _read(self, clip: Clip) -> np.ndarray:
         if self.settings.reads == "glosses":
-            return self._gloss_tokens(clip)
-        sequence = clip.sequence
-        if self.settings.fps and sequence.fps != self.settings.fps:
-            sequence = resample(sequence, self.settings.fps)
+            return np.array(sum(self._gloss_tokens(clip), []), np.int64)
+        sequence = self._timed(clip.sequence)
         return preprocess_uni_sign(sequence).astype(np.float16)[self._kept(len(sequence))]
 
-    def _gloss_tokens(self, clip: Clip) -> np.ndarray:
-        words = self.tokenizer(" ".join(clip.glosses), add_special_tokens=False)
-        return np.array(words["input_ids"], np.int64)
+    def _timed(self, sequence: PoseSequence) -> PoseSequence:
+        if self.settings.fps and sequence.fps != self.settings.fps:
+            return resample(sequence, self.settings.fps)
+        return sequence
+
+    def _gloss_tokens(self, clip: Clip) -> list[list[int]]:
+        """The tokens of each gloss."""
+        if not clip.glosses:
+            return []
+        return self.tokenizer(list(clip.glosses), add_special_tokens=False)["input_ids"]
+
+    def _shown(self, clip: Clip) -> np.ndarray:
+        """The token that each frame shows, (T,); a gloss of several shows them one by one."""
+        if not (clip.spans and self.settings.align) or self.settings.reads == "glosses":
+            return np.empty(0, np.int64)
+        sequence = self._timed(clip.sequence)
+        ms = self._kept(len(sequence)) * 1000 / sequence.fps
+        shown = np.full(len(ms), NONE)
+        for (start, end), tokens in zip(clip.spans, self._gloss_tokens(clip), strict=True):
+            inside = (start <= ms) & (ms < end)
+            part = (ms[inside] - start) * len(tokens) // max(end - start, 1)
+            shown[inside] = np.array(tokens)[part.astype(int)]
+        return shown
 
     def _kept(self, n_frames: int) -> np.ndarray:
         """The frames of a clip that may be used: all, or of one that is too long, some."""
@@ -280,14 +303,18 @@ class Translation:
         prompt = _prompt(kind, clip.text_language, self.settings)
         return Question(kind, prompt, truth) if truth else None
 
-    def _changed(self, keypoints: np.ndarray, draws: Sequence[int] | None, i: int) -> Tensor:
+    def _changed(self, clip: PreparedClip, draw: int | None) -> tuple[Tensor, np.ndarray]:
+        """The frames that are left of a clip, augmented, and the tokens that they show."""
         if self.settings.reads == "glosses":
-            return torch.from_numpy(spread(keypoints, None if draws is None else draws[i]))
-        if draws is None or self._augment is None:
-            changed = strided(keypoints, self.settings.stride).astype(np.float32)
+            return torch.from_numpy(spread(clip.keypoints, draw)), clip.of_frame
+        if draw is None or self._augment is None:
+            changed = strided(clip.keypoints, self.settings.stride).astype(np.float32)
+            shown = strided(clip.of_frame, self.settings.stride)
         else:
-            changed = augment_clip(keypoints, np.random.default_rng(draws[i]), self._augment)
-        return torch.from_numpy(changed).to(torch.get_default_dtype())
+            rng = np.random.default_rng(draw)
+            changed, kept = augment_clip(clip.keypoints, rng, self._augment)
+            shown = clip.of_frame[kept] if len(clip.of_frame) else clip.of_frame
+        return torch.from_numpy(changed).to(torch.get_default_dtype()), shown
 
     def _labels(self, truth: str) -> Tensor:
         tokens = self.tokenizer(truth, truncation=True, max_length=self.settings.max_tokens)
@@ -313,6 +340,14 @@ def spread(tokens: np.ndarray, draw: int | None) -> np.ndarray:
         times, gap = (2, 1) if rng is None else (rng.integers(1, 4), rng.integers(2))
         frames += [token] * int(times) + [NO_SIGN] * int(gap)
     return np.array(frames, np.int64)
+
+
+def _glosses(clips: Sequence[PreparedClip], shown: Sequence[np.ndarray], n_frames: int) -> Glosses:
+    rows = [torch.from_numpy(clip.glosses) for clip in clips]
+    of_frame = torch.full((len(clips), n_frames), NOT_KNOWN)
+    for row, tokens in zip(of_frame, shown, strict=True):
+        row[: len(tokens)] = torch.from_numpy(tokens)
+    return Glosses(pad_sequence(rows, batch_first=True, padding_value=NO_TOKEN), of_frame)
 
 
 def _prompt(kind: str, text_language: str, settings: Settings) -> str:
