@@ -9,6 +9,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 TORCH_VERSION=2.13.0
+RTMLIB_VERSION=0.0.16
 TORCH_CPU_INDEX=https://download.pytorch.org/whl/cpu
 BIN=.venv/bin
 UNFINISHED=.venv/.unfinished # exists while pip is at work: found at the start, it was interrupted
@@ -138,6 +139,8 @@ install_packages() { # install_packages EXTRA
   touch $UNFINISHED
   if [ "$1" = dev ]; then install_torch; fi
   pip_install -e ".[$1]"
+  # Without what it asks for: its opencv-python would overwrite the OpenCV that MediaPipe wants.
+  if [ "$1" = dev ]; then pip_install --no-deps "rtmlib==$RTMLIB_VERSION"; fi
   rm $UNFINISHED
 }
 

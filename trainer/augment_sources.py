@@ -67,7 +67,7 @@ def augment_source(
         start, end = np.sort(rng.integers(0, len(sequence) + 1, 2))
         sequence = swap_hands(sequence, int(start), int(end))
     if ghosts and rng.random() < settings.ghost:
-        other = ghosts[rng.integers(len(ghosts))]
+        other = ghosts[int(rng.integers(len(ghosts)))]
         n_frames = int(rng.integers(GHOST_FRAMES[0], GHOST_FRAMES[1] + 1))
         sequence = with_ghost(sequence, other, HANDS[rng.integers(2)], n_frames)
     for hand in HANDS:

@@ -24,6 +24,11 @@ from torch import Tensor, nn
 from fingerpost.trainer.models.fast_embedding import read_tokens
 from fingerpost.trainer.models.fast_linear import fast_linears
 from fingerpost.trainer.models.gloss_alignment import Glosses, alignment_loss
+from fingerpost.trainer.models.language_model import (
+    keep_shared_once,
+    new_language_model,
+    pretrained_language_model,
+)
 from fingerpost.trainer.models.uni_sign_poses import PoseEncoder
 from fingerpost.trainer.models.uni_sign_rgb import HandPictures
 
@@ -83,8 +88,7 @@ class UniSign(nn.Module):
             with torch.no_grad():
                 self.poses.projection.weight.mul_(reader.config.d_model**-0.5)
         fast_linears(self)
-        self.register_state_dict_post_hook(_drop_shared)
-        self.register_load_state_dict_pre_hook(_add_shared)
+        keep_shared_once(self)
 
     @classmethod
     def with_language_model(cls, name_or_path: str, **fields: Any) -> "UniSign":
@@ -92,19 +96,8 @@ class UniSign(nn.Module):
 
         fields : of ``UniSignConfig``
         """
-        from transformers import AutoConfig, AutoModelForSeq2SeqLM
-
-        try:
-            config = AutoConfig.from_pretrained(name_or_path)
-            _check_kind(config.model_type)
-            model = AutoModelForSeq2SeqLM.from_pretrained(name_or_path)
-        except OSError as error:
-            reason = str(error).splitlines()[0]
-            raise ValueError(
-                f"no language model {name_or_path!r}: give a folder with config.json and weights, "
-                f"or a name at huggingface.co such as google/mt5-base ({reason})"
-            ) from error
-        return cls(UniSignConfig(language_model=config.to_diff_dict(), **fields), model)
+        model = pretrained_language_model(name_or_path, _check_kind)
+        return cls(UniSignConfig(language_model=model.config.to_diff_dict(), **fields), model)
 
     def with_rgb(self, backbone: dict[str, Tensor] | None = None) -> "UniSign":
         """What Stage 2 starts from: this model and a fresh RGB branch, with the same outputs.
@@ -249,36 +242,9 @@ def _check_kind(model_type: str | None) -> None:
 
 def _language_model(config: UniSignConfig) -> nn.Module:
     """With random weights. transformers ties every T5's matrices; this unties where asked to."""
-    from transformers import AutoConfig, AutoModelForSeq2SeqLM
-
-    fields = dict(config.language_model)
-    _check_kind(fields.get("model_type"))
-    model = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(**fields))
-    # They start with a deviation of 1, fit for T5's scaled output; mT5's is not scaled, and would
-    # be sure of nonsense.
-    with torch.no_grad():
-        model.get_input_embeddings().weight.mul_(model.config.d_model**-0.5)
+    _check_kind(config.language_model.get("model_type"))
+    model = new_language_model(config.language_model)
     if not config.tied:
         model.config.tie_word_embeddings = False
         model.lm_head.weight = nn.Parameter(model.lm_head.weight.detach().clone())
     return model
-
-
-def _shared_names(module: nn.Module) -> dict[str, str]:
-    """The names of parameters that are another one again, to the name of the first."""
-    first: dict[int, str] = {}
-    names = module.named_parameters(remove_duplicate=False)
-    pairs = [(name, first.setdefault(id(parameter), name)) for name, parameter in names]
-    return {name: original for name, original in pairs if name != original}
-
-
-def _drop_shared(module: nn.Module, state: dict[str, Any], prefix: str, _: Any) -> None:
-    """Checkpoints hold each matrix once: safetensors refuses those that share memory."""
-    for name in _shared_names(module):
-        state.pop(prefix + name, None)
-
-
-def _add_shared(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    for name, original in _shared_names(module).items():
-        if prefix + original in state:
-            state.setdefault(prefix + name, state[prefix + original])
