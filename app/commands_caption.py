@@ -198,13 +198,14 @@ def notice(manifest: Manifest) -> str:
 
 def write_subtitles(outputs: CaptionOutputs, lines: list[Line], manifest: Manifest) -> None:
     """Writes the subtitle files that are wanted."""
-    from fingerpost.app import subtitles
+    from fingerpost.app.subtitles import cues
+    from fingerpost.edge_runtime.timed_text import srt, vtt
 
-    cues = subtitles.cues(lines)
+    shown = cues(lines)
     if outputs.srt is not None:
-        write_text(outputs.srt, subtitles.srt(cues))
+        write_text(outputs.srt, srt(shown))
     if outputs.vtt is not None:
-        write_text(outputs.vtt, subtitles.vtt(cues, notice(manifest)))
+        write_text(outputs.vtt, vtt(shown, notice(manifest)))
 
 
 def _sequence(frames: list[KeypointFrame], observer: Observer) -> PoseSequence:

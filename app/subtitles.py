@@ -1,27 +1,12 @@
-"""Subtitle files from completed lines: SubRip (.srt) and WebVTT (.vtt).
+"""Captions as subtitles: each stays long enough to be read (``edge_runtime.timed_text``)."""
 
-Written here and not with a library: the two formats are a dozen lines, and the libraries that
-write both (pysubs2, webvtt-py) either read ``{...}`` in a caption as styling or leave the escaping
-of WebVTT to the caller.
-"""
-
-import html
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from fingerpost.edge_runtime.captions import Line
+from fingerpost.edge_runtime.timed_text import Cue, one_block
 
 MIN_SHOWN_MS = 1200  # a shorter caption cannot be read
 MS_A_CHARACTER = 60  # about 17 characters a second, the usual reading speed of subtitles
-
-
-@dataclass(frozen=True)
-class Cue:
-    """One subtitle: text from start_ms until end_ms."""
-
-    start_ms: int
-    end_ms: int
-    text: str
 
 
 def cues(lines: Iterable[Line]) -> list[Cue]:
@@ -33,41 +18,5 @@ def cues(lines: Iterable[Line]) -> list[Cue]:
         end_ms = max(line.end_ms, line.start_ms + wanted_ms)
         if i + 1 < len(ordered):
             end_ms = min(end_ms, ordered[i + 1].start_ms)
-        made.append(Cue(line.start_ms, max(end_ms, line.start_ms + 1), _one_block(line.text)))
+        made.append(Cue(line.start_ms, max(end_ms, line.start_ms + 1), one_block(line.text)))
     return made
-
-
-def srt(cues: Sequence[Cue]) -> str:
-    """A SubRip file: numbered blocks, with a comma before the milliseconds."""
-    blocks = (
-        f"{i}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n"
-        f"{cue.text.replace('-->', '->')}\n"
-        for i, cue in enumerate(cues, start=1)
-    )
-    return "\n".join(blocks)
-
-
-def vtt(cues: Sequence[Cue], note: str = "") -> str:
-    """A WebVTT file. note : a comment for whoever opens it, shown by no player."""
-    blocks = ["WEBVTT\n"]
-    if note:
-        blocks.append(f"NOTE {_one_block(note).replace('-->', '->')}\n")
-    blocks += (
-        f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n"
-        f"{html.escape(cue.text, quote=False)}\n"  # "-->" becomes "--&gt;", as WebVTT wants
-        for cue in cues
-    )
-    return "\n".join(blocks)
-
-
-def _one_block(text: str) -> str:
-    """The text without empty lines, which would end its block."""
-    return "\n".join(line.strip() for line in text.splitlines() if line.strip())
-
-
-def _clock(time_ms: int, separator: str) -> str:
-    """``01:02:03,456`` for 3,723,456 ms."""
-    seconds, ms = divmod(max(time_ms, 0), 1000)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02}:{minutes:02}:{seconds:02}{separator}{ms:03}"

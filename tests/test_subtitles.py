@@ -5,8 +5,9 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerpost.app.subtitles import MIN_SHOWN_MS, Cue, cues, srt, vtt
+from fingerpost.app.subtitles import MIN_SHOWN_MS, cues
 from fingerpost.edge_runtime.captions import Line
+from fingerpost.edge_runtime.timed_text import Cue, srt, vtt
 
 SRT_BLOCK = re.compile(r"(\d+)\n(\S+) --> (\S+)\n((?:.+\n)+)(?:\n|$)")
 

@@ -1,0 +1,1 @@
+"""Where one sign ends and the next begins: spans in files, found in attention, and scored."""
