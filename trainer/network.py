@@ -53,7 +53,7 @@ def add_adapters(network: nn.Module, lora: Lora) -> None:
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         use_dora=lora.dora,
-        target_modules=list(lora.modules),
+        target_modules=_layers(network, lora),
     )
     try:
         inject_adapter_in_model(config, network)
@@ -77,6 +77,19 @@ def merged(network: nn.Module) -> nn.Module:
             parent, _, own = name.rpartition(".")
             setattr(plain.get_submodule(parent), own, layer.get_base_layer())
     return plain
+
+
+def _layers(network: nn.Module, lora: Lora) -> list[str]:
+    """Names of the layers that get an adapter, or how these names end."""
+    if not lora.within:
+        return list(lora.modules)
+    names = [name for name, _ in network.named_modules() if name.startswith(lora.within)]
+    chosen = [name for name in names if name.rpartition(".")[2] in lora.modules]
+    if not chosen:
+        raise ValueError(
+            f"lora.within: no layer {' or '.join(lora.modules)} in {' or '.join(lora.within)}"
+        )
+    return chosen
 
 
 def _freeze(network: nn.Module, prefix: str) -> None:

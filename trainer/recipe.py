@@ -82,6 +82,7 @@ class Lora(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     rank : 0 = none
     modules : names of the linear layers that get one
+    within : only layers of the network's parts whose names start so; empty = anywhere
     train : names that parameters start with which are trained whole all the same
     """
 
@@ -90,6 +91,7 @@ class Lora(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     dropout: float = 0.0
     dora: bool = False
     modules: tuple[str, ...] = ("q", "v")
+    within: tuple[str, ...] = ()
     train: tuple[str, ...] = ("poses.",)
 
 
