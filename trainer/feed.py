@@ -4,10 +4,12 @@ The order is a pure function of the seed: a training that goes on after a crash,
 loading processes, sees the very clips that it would have seen.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +17,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from fingerpost.trainer.shards import Clip, Shards, open_shards
 from fingerpost.trainer.tasks.task import Batch, Task
+
+AHEAD = 2  # batches that lie ready while a step is taken
+T = TypeVar("T")
 
 
 class Clips(Sequence[Clip]):
@@ -146,7 +151,8 @@ def training_batches(
         at_least = asks[0].n_frames if order.n_processes > 1 else 0
         return prepared.task.batch(clips, [ask.draw for ask in asks], at_least)
 
-    return _load(prepared, list(order.batches(first_step, last_step)), batch_of, workers)
+    asks = list(order.batches(first_step, last_step))
+    return ahead(_load(prepared, asks, batch_of, workers))
 
 
 def plain_batches(
@@ -161,6 +167,21 @@ def plain_batches(
     ordered = sorted(numbers, key=lambda i: (lengths[i], i))
     asks = [[Ask(i, 0, 0) for i in ordered[a : a + batch]] for a in range(0, len(ordered), batch)]
     return _load(prepared, asks, batch_of, workers)
+
+
+def ahead(made: Iterator[T]) -> Iterator[T]:
+    """The same, each made by a thread of its own while the ones before it are in use.
+
+    A loader's processes hand over a batch in some milliseconds, for which a step would wait.
+    """
+    thread = ThreadPoolExecutor(1)
+    try:
+        waiting = deque(thread.submit(next, made, None) for _ in range(AHEAD))
+        while (one := waiting.popleft().result()) is not None:
+            waiting.append(thread.submit(next, made, None))
+            yield one
+    finally:
+        thread.shutdown(cancel_futures=True)
 
 
 def _load(
