@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from fingerpost.edge_runtime.keypoints import MSMAE, SIGN69, PoseSequence, mirrored
 from fingerpost.trainer.augment_sources import (
@@ -13,10 +14,13 @@ from fingerpost.trainer.augment_sources import (
     SourceAugment,
     at_frame_rate,
     augment_source,
+    ghosts_of,
     lose_hand,
     swap_hands,
     with_ghost,
 )
+from fingerpost.trainer.clip_tables import Clip
+from fingerpost.trainer.tasks.isolated import Isolated, Settings
 
 LEFT, RIGHT = SIGN69.groups["left_hand"], SIGN69.groups["right_hand"]
 BODY, FACE = SIGN69.groups["body"], SIGN69.groups["face"]
@@ -195,6 +199,48 @@ def test_a_clip_of_one_frame_stays_one():
 def test_a_clip_without_frames_is_an_error():
     with pytest.raises(ValueError, match="without frames"):
         changed_by(0, ALL, sequence_of(0))
+
+
+def test_a_recipe_s_table():
+    assert SourceAugment.from_table({"swap": 0.5}) == SourceAugment(swap=0.5)
+    with pytest.raises(ValueError, match="has no 'swop'; known: aspect, frame_rate, swap"):
+        SourceAugment.from_table({"swop": 0.5})
+
+
+def test_ghosts_are_taken_from_all_over_a_corpus():
+    clips = [Clip(str(n), "", "", (), "", "", "", sequence_of(n)) for n in range(1, 200)]
+    lengths = [len(ghost) for ghost in ghosts_of(clips, SIGN69)]
+    assert len(lengths) == 64 and (lengths[0], lengths[-1]) == (1, 199)
+    assert len(ghosts_of(clips[:3], SIGN69)) == 3
+
+
+@pytest.fixture
+def task(shards):
+    """Of the four ways, with every source of augmentation always on."""
+    from fingerpost.trainer.feed import Clips
+
+    clips = Clips([str(shards)], "train")
+    sources = {**dict.fromkeys(NAMES, 1.0), "left_handed": 0.0}
+    return Isolated.from_data({"window": 12, "sources": sources}, clips, None), clips
+
+
+def test_a_recipe_switches_it_on_for_training_alone(task):
+    isolated, clips = task
+    prepared = [isolated.prepare(clips[i]) for i in range(4)]
+    off = Isolated(isolated.vocabulary, Settings(window=12))
+    plain = [off.prepare(clips[i]) for i in range(4)]
+    for draws, equal in ((None, True), ([1, 2, 3, 4], False)):
+        with_sources = isolated.batch(prepared, draws, 0).inputs["keypoints"]
+        without = off.batch(plain, draws, 0).inputs["keypoints"]
+        assert torch.equal(with_sources, without) == equal
+
+
+def test_what_becomes_of_a_clip_does_not_depend_on_the_others_of_its_batch(task):
+    isolated, clips = task
+    prepared = [isolated.prepare(clips[i]) for i in range(3)]
+    together = isolated.batch(prepared, [5, 6, 7], 0).inputs["keypoints"]
+    alone = isolated.batch(prepared[1:2], [6], 0).inputs["keypoints"]
+    assert torch.equal(together[1:2], alone)
 
 
 @pytest.mark.parametrize(("name", "value"), [("swap", 1.5), ("drop", -0.1), ("ghost", math.nan)])

@@ -10,18 +10,20 @@ filled, hands chosen and sizes measured as they would be on a bad clip.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 
-from fingerpost.edge_runtime.keypoints import PoseSequence, mirrored
+from fingerpost.edge_runtime.keypoints import KeypointSchema, PoseSequence, mirrored, to_view
 from fingerpost.trainer.augment import HANDS, sample_times
+from fingerpost.trainer.clip_tables import Clip
 
 FPS = (15.0, 60.0)  # of the cameras that there are
 GHOST_FRAMES = (1, 4)  # at the start of a clip: as many as WLASL's reader looks for
 LOST_RUN = 0.5  # at most, share of the clip for which a hand is lost in one piece
+N_GHOSTS = 64  # clips of a corpus whose hands may haunt another
 LOST_FRAMES = 0.3  # at most, share of the other frames in which it is lost
 
 
@@ -40,6 +42,15 @@ class SourceAugment:
         for name, value in vars(self).items():
             if not 0 <= value <= 1:
                 raise ValueError(f"settings.sources.{name} is from 0 to 1, got {value}")
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, float]) -> "SourceAugment":
+        """Of a recipe's [settings.sources]; ValueError lists the names that there are."""
+        unknown = sorted(set(table) - set(cls.__dataclass_fields__))
+        if unknown:
+            known = ", ".join(cls.__dataclass_fields__)
+            raise ValueError(f"settings.sources has no {unknown[0]!r}; known: {known}")
+        return cls(**table)
 
 
 ALL = SourceAugment(aspect=0.29, frame_rate=0.5, swap=0.2, ghost=0.2, drop=0.3, left_handed=0.15)
@@ -74,6 +85,12 @@ def augment_source(
         if rng.random() < settings.drop:
             sequence = lose_hand(sequence, hand, _lost(len(sequence), rng))
     return mirrored(sequence) if rng.random() < settings.left_handed else sequence
+
+
+def ghosts_of(clips: Sequence[Clip], view: KeypointSchema) -> list[PoseSequence]:
+    """Some clips, evenly out of all, whose hands may haunt others: the same for all processes."""
+    chosen = np.unique(np.linspace(0, len(clips) - 1, N_GHOSTS).round().astype(int))
+    return [to_view(clips[int(i)].sequence, view) for i in chosen]
 
 
 def at_frame_rate(sequence: PoseSequence, fps: float, phase: float = 0.0) -> PoseSequence:

@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fingerpost.edge_runtime.keypoints import SIGN69, to_view
+from fingerpost.edge_runtime.keypoints import SIGN69, PoseSequence, to_view
 from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION, preprocess
 from fingerpost.trainer.augment import AugmentSettings, augment, evenly
+from fingerpost.trainer.augment_sources import SourceAugment, augment_source, ghosts_of
 from fingerpost.trainer.models.pocket import Pocket, PocketConfig
 from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.recipe import convert
@@ -28,22 +29,28 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """window : frames that a network sees of each clip
     label_smoothing : share of the loss that asks for all glosses alike
     augment : changes to ``AugmentSettings``
+    sources : of ``SourceAugment``, what a clip goes through before the preprocessing; {} = nothing
     """
 
     window: int = 48
     label_smoothing: float = 0.1
     augment: dict[str, float] = {}
+    sources: dict[str, float] = {}
 
 
 @dataclass(frozen=True)
 class PreparedSign:
-    """keypoints : (CLIP_FRAMES, 69, 4) float16; label : in the vocabulary, -1 = not in it."""
+    """keypoints : (CLIP_FRAMES, 69, 4) float16; label : in the vocabulary, -1 = not in it.
+
+    sequence : what they were made of; None where it is never changed
+    """
 
     id: str
     signer: str
     gloss: str
     keypoints: Tensor
     label: int
+    sequence: PoseSequence | None = None
 
 
 class Isolated:
@@ -60,6 +67,8 @@ class Isolated:
         except TypeError as error:
             known = ", ".join(AugmentSettings.__dataclass_fields__)
             raise ValueError(f"settings.augment: {error}; known: {known}") from error
+        self._sources = SourceAugment.from_table(settings.sources)
+        self._ghosts: list[PoseSequence] = []
 
     @classmethod
     def from_data(cls, settings: dict[str, Any], clips: Any, start: Path | None) -> "Isolated":
@@ -70,7 +79,10 @@ class Isolated:
                 f"clip {clips.column('id')[many]!r} has {len(glosses[many])} glosses; the task "
                 "isolated needs one in each: use the task translation"
             )
-        return cls(sorted({row[0] for row in glosses}), convert(settings, Settings, "settings"))
+        task = cls(sorted({row[0] for row in glosses}), convert(settings, Settings, "settings"))
+        if task._sources.ghost:
+            task._ghosts = ghosts_of(clips, SIGN69)
+        return task
 
     @classmethod
     def from_checkpoint(cls, folder: Path, info: dict[str, Any]) -> "Isolated":
@@ -91,19 +103,21 @@ class Isolated:
         if len(clip.glosses) != 1:
             raise ValueError(f"clip {clip.id!r} has {len(clip.glosses)} glosses, expected one")
         view = to_view(clip.sequence, SIGN69)
-        keypoints = preprocess(view, CLIP_FRAMES)[0].astype(np.float16)
         gloss = clip.glosses[0]
         label = self._number.get(gloss, -1)
-        return PreparedSign(clip.id, clip.signer, gloss, torch.from_numpy(keypoints), label)
+        kept = view if self._sources != SourceAugment() else None
+        return PreparedSign(clip.id, clip.signer, gloss, _keypoints(view), label, kept)
 
     def batch(
         self, clips: Sequence[PreparedSign], draws: Sequence[int] | None, at_least: int
     ) -> Batch:
-        keypoints = torch.stack([clip.keypoints for clip in clips])
         if draws is None:
-            keypoints = evenly(keypoints, self.settings.window)
+            plain = torch.stack([clip.keypoints for clip in clips])
+            keypoints = evenly(plain, self.settings.window)
         else:
-            keypoints = augment(keypoints, self.settings.window, draws, self._augment)
+            drawn = zip(clips, draws, strict=True)
+            changed = torch.stack([self._from_another_source(clip, draw) for clip, draw in drawn])
+            keypoints = augment(changed, self.settings.window, draws, self._augment)
         labels = torch.tensor([clip.label for clip in clips])
         return Batch({"keypoints": keypoints, "labels": labels}, len(clips), list(clips))
 
@@ -123,9 +137,20 @@ class Isolated:
             answers.append(Prediction(clip.id, clip.signer, clip.gloss, glosses[0], glosses))
         return {"isolated": answers}
 
+    def _from_another_source(self, clip: PreparedSign, draw: int) -> Tensor:
+        if clip.sequence is None:
+            return clip.keypoints
+        rng = np.random.default_rng(draw)
+        return _keypoints(augment_source(clip.sequence, rng, self._sources, self._ghosts))
+
     def _config(self, fields: dict[str, Any]) -> PocketConfig:
         known = [f for f in PocketConfig.__dataclass_fields__ if f not in ("n_labels", "window")]
         unknown = [name for name in fields if name not in known]
         if unknown:
             raise ValueError(f"[model] has no {', '.join(unknown)}; known: {', '.join(known)}")
         return PocketConfig(len(self.vocabulary), self.settings.window, **fields)
+
+
+def _keypoints(view: PoseSequence) -> Tensor:
+    """Shape (CLIP_FRAMES, 69, 4), float16."""
+    return torch.from_numpy(preprocess(view, CLIP_FRAMES)[0].astype(np.float16))
