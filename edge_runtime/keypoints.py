@@ -273,9 +273,11 @@ SCHEMAS: Mapping[str, KeypointSchema] = MappingProxyType({s.name: s for s in (*S
 _SAME_JOINT = {f"{side}_eye_middle": f"{side}_eye" for side in ("left", "right")} | {
     f"{side}_foot_index": f"{side}_big_toe" for side in ("left", "right")
 }
+# Shards are often kept as sign69, which holds all of msmae but most of the face.
+_ALSO_FROM = {"msmae": (SIGN69,)}
 _VIEW_INDICES = {}
 for _v in VIEWS:
-    for _s in SOURCES:
+    for _s in (*SOURCES, *_ALSO_FROM.get(_v.name, ())):
         _number = {p: k for k, p in enumerate(_s.points)}
         _VIEW_INDICES[_v.name, _s.name] = np.array(
             [_number.get(p, _number.get(_SAME_JOINT.get(p, ""), -1)) for p in _v.points]

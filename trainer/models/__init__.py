@@ -2,10 +2,16 @@
 
 from typing import Any
 
+from fingerpost.trainer.models.ms_mae import MsMae, MsMaeConfig
+from fingerpost.trainer.models.ms_mae_classifier import MsMaeClassifier, MsMaeClassifierConfig
+from fingerpost.trainer.models.ms_mae_translator import MsMaeTranslator, MsMaeTranslatorConfig
 from fingerpost.trainer.models.pocket import Pocket, PocketConfig
 from fingerpost.trainer.models.uni_sign import UniSign, UniSignConfig
 
 MODELS: dict[str, tuple[Any, Any]] = {
+    "ms_mae": (MsMaeConfig, MsMae),
+    "ms_mae_classifier": (MsMaeClassifierConfig, MsMaeClassifier),
+    "ms_mae_translator": (MsMaeTranslatorConfig, MsMaeTranslator),
     "pocket": (PocketConfig, Pocket),
     "uni_sign": (UniSignConfig, UniSign),
 }
