@@ -86,6 +86,17 @@ def test_the_alignment_is_a_second_term_with_its_weight(shards: Path) -> None:
     assert terms[1]["alignment"].item() == pytest.approx(terms[0]["alignment"].item() / 4)
 
 
+def test_the_alignment_can_be_all_that_is_learned(shards: Path) -> None:
+    clips = Clips([str(shards)], "train")
+    terms = []
+    for only in (False, True):
+        task = task_of(shards, align=1.0, only_align=only)
+        torch.manual_seed(0)
+        model = task.new_model({"language_model": READER})
+        terms.append(task.losses(model, task.batch([task.prepare(clips[0])], [0], 0)))
+    assert list(terms[1]) == ["alignment"] and terms[0]["alignment"] == terms[1]["alignment"]
+
+
 def test_spans_say_what_each_frame_shows(shards: Path) -> None:
     """Ten frames a second; the second gloss has two tokens, and half of its span for each."""
     task = task_of(shards, asks=["glosses"], align=1.0)
@@ -126,6 +137,7 @@ def test_an_augmented_clip_and_what_it_shows_stay_together(shards: Path) -> None
         ({"augment": {"trun": 1}}, "known: stride, tempo"),
         ({"tokenizer": "/nowhere/at/all"}, "no tokenizer '/nowhere/at/all'"),
         ({"hands": "x", "augment": {}}, "no folder"),
+        ({"only_align": True}, "nothing is left to learn"),
     ],
 )
 def test_a_mistake_is_one_line(shards: Path, settings: dict, says: str) -> None:

@@ -126,7 +126,7 @@ class UniSign(nn.Module):
         keypoints: Tensor,
         frame_mask: Tensor,
         prompt: Prompt,
-        labels: Tensor,
+        labels: Tensor | None,
         hands: HandPictures | None = None,
         glosses: Glosses | None = None,
     ) -> "Tensor | Losses":
@@ -135,13 +135,24 @@ class UniSign(nn.Module):
         keypoints : shape (B, T, 69, 3); or (B, T), whole numbers: the tokens that stand for the
             frames, ``NO_SIGN`` for none, to teach the language model before it sees a pose
         frame_mask : shape (B, T), 1 for a frame of the clip, 0 for filling
-        labels : shape (R, L), token ids of each row's answer; ``IGNORED`` where there is none
+        labels : shape (R, L), token ids of each row's answer; ``IGNORED`` where there is none;
+            None = nothing is asked but the alignment
         hands : pictures of hands in some of the frames, for a model with the RGB branch
         glosses : where frames are to be aligned with them (``alignment_loss``)
         """
+        poses = self._read_frames(keypoints, hands)
+        language = poses.new_zeros(())
+        if labels is not None:
+            language = self._answers(poses, frame_mask, prompt, labels)
+        if glosses is None:
+            return language
+        embeddings = self.language_model.get_input_embeddings().weight
+        return Losses(language, alignment_loss(poses, frame_mask, embeddings, glosses))
+
+    def _answers(self, poses: Tensor, frame_mask: Tensor, prompt: Prompt, labels: Tensor) -> Tensor:
+        """Eq. 1; poses : shape (B, T, D)."""
         model = self.language_model
         words = read_tokens(model, prompt.ids)
-        poses = self._read_frames(keypoints, hands)
         embeds, mask = _after_words(words, poses, frame_mask, prompt)
         answers = model.prepare_decoder_input_ids_from_labels(labels)
         logits = model(
@@ -150,16 +161,12 @@ class UniSign(nn.Module):
             decoder_inputs_embeds=read_tokens(model, answers),
             use_cache=False,
         ).logits  # (B, L, V)
-        language = F.cross_entropy(
+        return F.cross_entropy(
             logits.flatten(0, 1),
             labels.flatten(),
             ignore_index=IGNORED,
             label_smoothing=self.config.label_smoothing,
         )
-        if glosses is None:
-            return language
-        embeddings = model.get_input_embeddings().weight
-        return Losses(language, alignment_loss(poses, frame_mask, embeddings, glosses))
 
     @torch.no_grad()
     def generate(

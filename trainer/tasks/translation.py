@@ -59,6 +59,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     pieces : most pieces of a learned tokenizer
     align : weight of a second term of the loss, which asks each frame for its gloss; per token of
         the answers, as the first term is
+    only_align : leave out the first term: a language model that cannot read poses yet tells the
+        pose encoder nothing
     hands : folder of pictures of hands (`fingerpost shards hands`), for a model with rgb
     fps : clips are brought to this rate; 0 = left as they are
     stride : of these frames every so many are used
@@ -73,6 +75,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     tokenizer: str = ""
     pieces: int = 2000
     align: float = 0.0
+    only_align: bool = False
     hands: str = ""
     fps: float = 0.0
     stride: int = 1
@@ -118,6 +121,8 @@ class Translation:
             raise ValueError(f"settings.asks: {list(settings.asks)}; known: {', '.join(KINDS)}")
         if settings.reads not in ("poses", "glosses"):
             raise ValueError(f"settings.reads: {settings.reads!r}; known: poses, glosses")
+        if settings.only_align and (settings.align <= 0 or settings.reads == "glosses"):
+            raise ValueError("settings.only_align: nothing is left to learn; give align, and poses")
         self.settings = settings
         self.tokenizer = tokenizer
         self.best = _BEST[settings.asks[0]]
@@ -228,13 +233,17 @@ class Translation:
         return Batch(inputs, int((labels != IGNORED).sum()), list(clips))
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        found = model(**batch.inputs)
+        if self.settings.only_align:
+            found = model(**{**batch.inputs, "labels": None})
+        else:
+            found = model(**batch.inputs)
         if isinstance(found, Tensor):
             return {"language": found}
         # The loop weighs by tokens. Per token, the term is the same on one process or on many.
         n_glosses = (batch.inputs["glosses"].tokens != NO_TOKEN).sum()
         share = self.settings.align * n_glosses / batch.weight
-        return {"language": found.language, "alignment": share * found.alignment}
+        alignment = {"alignment": share * found.alignment}
+        return alignment if self.settings.only_align else {"language": found.language, **alignment}
 
     def predict(self, model: nn.Module, batch: Batch) -> dict[str, list[Prediction]]:
         given = ("keypoints", "frame_mask", "prompt", "hands")
