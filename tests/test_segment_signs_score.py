@@ -13,13 +13,14 @@ from fingerpost.trainer.segmentation.spans import Span
 TRUTH = [Span(0, 400), Span(600, 1000), Span(1000, 2000)]
 
 
-def test_a_boundary_is_in_the_middle_between_neighbours():
-    assert boundaries_of(TRUTH) == [500, 1000]
+def test_a_boundary_is_the_way_between_neighbours():
+    assert boundaries_of(TRUTH) == [(400, 600), (1000, 1000)]
+    assert boundaries_of([Span(0, 450), Span(400, 900)]) == [(400, 450)]  # they overlap
 
 
 def test_a_pause_has_two_ends():
-    assert boundaries_of([Span(0, 400), Span(1000, 1200)]) == [700]  # 600 ms: still a way
-    assert boundaries_of([Span(0, 400), Span(1001, 1200)]) == [400, 1001]
+    assert boundaries_of([Span(0, 400), Span(1000, 1200)]) == [(400, 1000)]  # 600 ms: still a way
+    assert boundaries_of([Span(0, 400), Span(1001, 1200)]) == [(400, 400), (1001, 1001)]
 
 
 @pytest.mark.parametrize("spans", [[], [Span(3, 9)]])
@@ -33,7 +34,7 @@ def test_the_truth_itself_is_perfect():
 
 
 def test_by_hand():
-    # Boundaries 500 and 1000, found 500 and 1200 (off by more than 160) and 1500 (none there).
+    # Boundaries 400-600 and 1000, found 500 and 1200 (off by more than 80) and 1500 (none there).
     found = [Span(0, 500), Span(500, 1200), Span(1200, 1500), Span(1500, 2000)]
     score = score_spans(TRUTH, found)
     assert (score.true, score.found, score.hits) == (2, 3, 1)
@@ -46,16 +47,18 @@ def test_by_hand():
 
 
 def test_the_tolerance_is_exact():
-    assert score_spans(TRUTH, [Span(0, 660), Span(660, 1000)], 160).hits == 1
-    assert score_spans(TRUTH, [Span(0, 661), Span(661, 1000)], 160).hits == 0
-    assert score_spans(TRUTH, [Span(0, 500), Span(500, 1000)], 0).hits == 1
+    assert score_spans(TRUTH, [Span(0, 680), Span(680, 1000)], 80).hits == 1
+    assert score_spans(TRUTH, [Span(0, 681), Span(681, 999)], 80).hits == 0
+    assert score_spans(TRUTH, [Span(0, 320), Span(320, 999)], 80).hits == 1
+    assert score_spans(TRUTH, [Span(0, 319), Span(319, 999)], 80).hits == 0
+    assert score_spans(TRUTH, [Span(0, 500), Span(700, 990)], 0).hits == 1  # the middle: 600
 
 
 def test_a_boundary_counts_once():
-    assert count_hits([500], [480, 520], 100) == 1
-    assert count_hits([480, 520], [500], 100) == 1
-    assert count_hits([100, 200], [150, 250], 50) == 2
-    assert count_hits([100, 200], [190, 260], 90) == 2  # not 100 with none and 200 with 190
+    assert count_hits([(400, 600)], [480, 520], 0) == 1
+    assert count_hits([(480, 480), (520, 520)], [500], 100) == 1
+    assert count_hits([(100, 100), (200, 200)], [150, 250], 50) == 2
+    assert count_hits([(100, 100), (200, 200)], [190, 260], 90) == 2  # not 190 with 200
 
 
 def test_one_span_over_all_is_no_free_lunch():

@@ -1,9 +1,10 @@
 """How well found spans fit the true ones: F1 of the boundaries between signs, and mean IoU.
 
-A *boundary* is where one sign gives way to the next: the middle of the time between two neighbours.
-Where that time is longer than ``PAUSE_MS`` the hands rest, and there are two: the end of the one
-and the start of the other. The start of the first sign and the end of the last are not counted:
-that the hands went up or down is easily seen, and would flatter whatever is scored.
+A *boundary* is where one sign gives way to the next. Between two true signs the hands are on their
+way, and anywhere on it is right; what was found is the middle between two neighbours. Where the
+hands rest for longer than ``PAUSE_MS`` there are two boundaries: the end of the one sign and the
+start of the other. The start of the first sign and the end of the last are not counted: that the
+hands went up or down is easily seen, and would flatter whatever is scored.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 
 from fingerpost.trainer.segmentation.spans import Span, in_order
 
-TOLERANCE_MS = 160  # a boundary is found if one was set this near: a token of MS-MAE, 4 frames
+TOLERANCE_MS = 80  # a boundary is found if one was set this near: two frames of 25 a second
 PAUSE_MS = 600
 
 
@@ -70,7 +71,8 @@ def score_spans(
     if tolerance_ms < 0:
         raise ValueError(f"a tolerance is 0 ms or more, got {tolerance_ms}")
     truth, found = in_order(truth), in_order(found)
-    here, there = boundaries_of(truth), boundaries_of(found)
+    here = boundaries_of(truth)
+    there = [(start + end) / 2 for start, end in boundaries_of(found)]
     return SpanScore(
         len(here),
         len(there),
@@ -81,29 +83,32 @@ def score_spans(
     )
 
 
-def boundaries_of(spans: Sequence[Span]) -> list[float]:
-    """The boundaries between signs, ms, in order of time. spans : in order too"""
-    times: list[float] = []
+def boundaries_of(spans: Sequence[Span]) -> list[tuple[int, int]]:
+    """From when to when each boundary between signs lasts, ms. spans : in order of time, and so it
+    is returned"""
+    ways: list[tuple[int, int]] = []
     for before, after in zip(spans, spans[1:], strict=False):
+        end, start = sorted((before.end_ms, after.start_ms))  # neighbours may overlap
         if after.start_ms - before.end_ms > PAUSE_MS:
-            times += [before.end_ms, after.start_ms]
+            ways += [(end, end), (start, start)]
         else:
-            times.append((before.end_ms + after.start_ms) / 2)
-    return times
+            ways.append((end, start))
+    return ways
 
 
-def count_hits(truth: Iterable[float], found: Iterable[float], tolerance_ms: float) -> int:
-    """The most pairs of a true and a found time that are near enough, each used once.
+def count_hits(
+    truth: Sequence[tuple[int, int]], found: Iterable[float], tolerance_ms: float
+) -> int:
+    """The most pairs of a true boundary and a found time within it, or near it; each used once.
 
-    On a line, pairing the earliest with the earliest that is near enough gives the most pairs.
+    On a line, pairing the boundary that ends first with the earliest time gives the most pairs.
     """
     waiting = sorted(found)
     hits = 0
-    for time in sorted(truth):
-        while waiting and waiting[0] < time - tolerance_ms:
-            waiting.pop(0)
-        if waiting and waiting[0] <= time + tolerance_ms:
-            waiting.pop(0)
+    for start, end in sorted(truth, key=lambda way: way[1]):
+        near = [time for time in waiting if start - tolerance_ms <= time <= end + tolerance_ms]
+        if near:
+            waiting.remove(near[0])
             hits += 1
     return hits
 
