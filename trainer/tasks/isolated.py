@@ -1,4 +1,9 @@
-"""Isolated signs: one clip, one gloss of a fixed vocabulary."""
+"""Isolated signs: one clip, one gloss of a fixed vocabulary.
+
+The recipe's [model] says which network of ``NETWORKS`` learns them; all eat the same keypoints,
+augmented the same way. That of MS-MAE's Appendix C is among it: frames drawn at random, and the
+picture turned, sheared and scaled.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +20,7 @@ from fingerpost.edge_runtime.keypoints import SIGN69, PoseSequence, to_view
 from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION, preprocess
 from fingerpost.trainer.augment import AugmentSettings, augment, evenly
 from fingerpost.trainer.augment_sources import SourceAugment, augment_source, ghosts_of
+from fingerpost.trainer.models.ms_mae_classifier import MsMaeClassifier, MsMaeClassifierConfig
 from fingerpost.trainer.models.pocket import Pocket, PocketConfig
 from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.recipe import convert
@@ -23,6 +29,10 @@ from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.tasks.task import Batch
 
 N_RANKED = 5  # answers kept of each clip
+NETWORKS: dict[str, tuple[Any, Any]] = {  # that a recipe's [model] can name: config and network
+    "pocket": (PocketConfig, Pocket),
+    "ms_mae": (MsMaeClassifierConfig, MsMaeClassifier),
+}
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -54,7 +64,7 @@ class PreparedSign:
 
 
 class Isolated:
-    """For networks from (B, T, 69, 4) keypoints of ``preprocess`` to (B, V) logits."""
+    """For ``NETWORKS`` from (B, T, 69, 4) keypoints of ``preprocess`` to (B, V) logits."""
 
     best = "isolated.top1"
 
@@ -96,8 +106,20 @@ class Isolated:
             "preprocess_version": PREPROCESS_VERSION,
         }
 
-    def new_model(self, fields: dict[str, Any]) -> Pocket:
-        return Pocket(self._config(fields))
+    def new_model(self, fields: dict[str, Any]) -> nn.Module:
+        """fields : network = a name of ``NETWORKS``, and what its config has beside the labels."""
+        fields = {"network": "pocket", **fields}
+        name = fields.pop("network")
+        if name not in NETWORKS:
+            raise ValueError(f"[model] network {name!r}; known: {', '.join(NETWORKS)}")
+        config, network = NETWORKS[name]
+        known = [f for f in config.__dataclass_fields__ if f not in ("n_labels", "window")]
+        unknown = [field for field in fields if field not in known]
+        if unknown:
+            raise ValueError(
+                f"[model] of {name} has no {', '.join(unknown)}; known: network, {', '.join(known)}"
+            )
+        return network(config(len(self.vocabulary), self.settings.window, **fields))
 
     def prepare(self, clip: Clip) -> PreparedSign:
         if len(clip.glosses) != 1:
@@ -142,13 +164,6 @@ class Isolated:
             return clip.keypoints
         rng = np.random.default_rng(draw)
         return _keypoints(augment_source(clip.sequence, rng, self._sources, self._ghosts))
-
-    def _config(self, fields: dict[str, Any]) -> PocketConfig:
-        known = [f for f in PocketConfig.__dataclass_fields__ if f not in ("n_labels", "window")]
-        unknown = [name for name in fields if name not in known]
-        if unknown:
-            raise ValueError(f"[model] has no {', '.join(unknown)}; known: {', '.join(known)}")
-        return PocketConfig(len(self.vocabulary), self.settings.window, **fields)
 
 
 def _keypoints(view: PoseSequence) -> Tensor:
