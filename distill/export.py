@@ -1,6 +1,10 @@
 """A checkpoint of the recogniser becomes a pack, verified before it is written.
 
     python -m fingerpost.distill.export CHECKPOINT -o assets/demo/pack [--sample FILE.npz]
+    python -m fingerpost.distill.export runs/wlasl100 -o my.fpk --name mine --data "my own clips"
+
+The checkpoint is one of ``train_recogniser``, or of any recipe of the task isolated; ``EATS`` lists
+the networks, with the preprocessing that the pack's manifest will name.
 
 The exported graph is run by edge_runtime's own backend on sample windows and compared with the
 network in PyTorch; what it gives may differ by no more than ``pack_check`` allows, or there is no
@@ -16,9 +20,7 @@ import json
 import sys
 import tempfile
 import time
-import zipfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,9 @@ import torch
 from torch import nn
 
 from fingerpost.distill.recipes import tflite as recipe
+from fingerpost.distill.samples import INPUT, Samples, check_samples, read_samples, signer_samples
 from fingerpost.edge_runtime.backends.tflite import TfliteBackend
-from fingerpost.edge_runtime.keypoints import schema
+from fingerpost.edge_runtime.keypoints import PoseSequence, schema
 from fingerpost.edge_runtime.manifest import (
     CAUTION,
     QUANTIZATIONS,
@@ -47,25 +50,22 @@ from fingerpost.edge_runtime.pack_check import (
     golden_bytes,
     run_samples,
 )
-from fingerpost.edge_runtime.preprocess import N_CHANNELS, PREPROCESS_VERSION
-from fingerpost.trainer.checkpoint import WEIGHTS, load_checkpoint
+from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION
+from fingerpost.edge_runtime.preprocessings import find_preprocessing
+from fingerpost.trainer.checkpoint import WEIGHTS, load_checkpoint, resolve_checkpoint
+from fingerpost.trainer.recogniser_data import REJECT
 
-GRAPH, INPUT, OUTPUT = "recogniser", "keypoints", "logits"
+GRAPH, OUTPUT = "recogniser", "logits"
+EATS = {  # model of MODELS: the view and the preprocessing that its graph eats
+    "pocket": ("sign69", "sign"),
+    "ms_mae_classifier": ("msmae", "ms_mae"),
+}
 GRAPH_FILE, VOCABULARY_FILE = "recogniser.tflite", "vocabulary.json"
 FPS = 25.0  # that keypoints are resampled to before a window is cut
 N_GOLDEN = 12  # samples that go into the pack
-N_SIGNER_SENTENCES = 40  # rendered for samples where none are given
 OWN_DATA = ("rendered signer",)  # training data that leaves the weights free
 N_TIMED_RUNS = 40
 RESEARCH_NOTICE = "For research, not for commercial use. "
-
-
-@dataclass(frozen=True)
-class Samples:
-    """keypoints : (N, T, K, 4) float32, exact in float16; label : (N,) int, or None."""
-
-    keypoints: np.ndarray
-    label: np.ndarray | None = None
 
 
 def export_pack(
@@ -77,23 +77,29 @@ def export_pack(
     version: str = "1",
     settings: Mapping[str, float] | None = None,
     with_latency: bool = True,
+    data: Sequence[str] = (),
 ) -> Pack:
     """Checkpoint to pack; ValueError, and nothing written, where the pack does not verify.
 
+    checkpoint : its folder, or that of a training
     samples : what parity is measured on; by default of the rendered signer
     settings : of the segmenter and decoder, where they are not to be the code's defaults
     with_latency : measured anew each time; without it, two exports are the same bytes
+    data : what the weights were trained on, with its licence, where the checkpoint does not say
     """
+    checkpoint = resolve_checkpoint(checkpoint)
     model, info, metrics = load_checkpoint(checkpoint)
-    _check_preprocessing(checkpoint, info)
-    window = int(info["config"]["window"])
-    shape = (1, window, len(schema(info["view"])), N_CHANNELS)
-    samples = samples or signer_samples(info["vocabulary"], window)
-    _check_samples(samples, shape)
+    _check_exportable(checkpoint, info)
+    view, preprocess = EATS[info["model"]]
+    window, vocabulary = int(info["config"]["window"]), list(info["vocabulary"])
+    shape = _input_shape(view, preprocess, window)
+    samples = samples or signer_samples(vocabulary, window, view, shape[2])
+    check_samples(samples, shape, N_GOLDEN)
+    data = tuple(data) or tuple(info.get("data", ()))  # of a recipe: the names of its shards
 
     float_graph = recipe.convert(model, {INPUT: torch.zeros(shape)}, [OUTPUT])
     graph = recipe.quantize(float_graph, quantization)
-    spec = _graph_spec(shape, len(info["vocabulary"]))
+    spec = _graph_spec(shape, len(vocabulary))
     reference = _run_eager(model, samples.keypoints)
     float_rows, _ = _parity(float_graph, spec, samples, reference, "none")
     rows, answers = _parity(graph, spec, samples, reference, quantization)
@@ -105,24 +111,25 @@ def export_pack(
         version=version,
         task="isolated-signs",
         languages=("ase",),
-        view=info["view"],
+        view=view,
         preprocess_version=PREPROCESS_VERSION,
         fps=FPS,
         window=window,
         graphs={GRAPH: spec},
         vocabulary=VOCABULARY_FILE,
-        special={"reject": info["reject"]},
+        special=_special(info, vocabulary),
         quantization=quantization,
         parent=Parent(hashlib.sha256((checkpoint / WEIGHTS).read_bytes()).hexdigest()),
-        licences=_licences(info["data"]),
+        licences=_licences(data),
         measured=measured,
         settings=dict(settings or {}),
-        notice=("" if _is_free(info["data"]) else RESEARCH_NOTICE) + CAUTION,
+        notice=("" if _is_free(data) else RESEARCH_NOTICE) + CAUTION,
+        preprocess=preprocess,
     )
-    vocabulary = json.dumps(info["vocabulary"], indent=0, ensure_ascii=False) + "\n"
+    glosses = json.dumps(vocabulary, indent=0, ensure_ascii=False) + "\n"
     files = {
         GRAPH_FILE: graph,
-        VOCABULARY_FILE: vocabulary.encode(),
+        VOCABULARY_FILE: glosses.encode(),
         GOLDEN: golden_bytes(_golden(samples, reference, answers)),
     }
     with tempfile.TemporaryDirectory() as folder:  # first where it does no harm
@@ -130,37 +137,15 @@ def export_pack(
     return write_pack(out, manifest, files)
 
 
-def read_samples(file: Path) -> Samples:
-    """An .npz of keypoints and, where it has them, labels."""
-    if not file.is_file():
-        raise FileNotFoundError(f"no samples at {file}: expected an .npz with keypoints")
-    try:
-        with np.load(file, allow_pickle=False) as opened:
-            arrays = dict(opened)
-    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{file} is not an .npz of plain arrays") from error
-    if INPUT not in arrays:
-        raise ValueError(f"{file} has no array {INPUT!r}; it has: {', '.join(arrays)}")
-    return Samples(_as_float16_can(arrays[INPUT]), arrays.get("label"))
-
-
-def signer_samples(vocabulary: list[str], window: int, seed: int = 7) -> Samples:
-    """Signs of the rendered signer, and what lies between them."""
-    from fingerpost.trainer.augment import evenly
-    from fingerpost.trainer.recogniser_data import signer_spans
-
-    spans = signer_spans(vocabulary, N_SIGNER_SENTENCES, seed)
-    keypoints = evenly(torch.from_numpy(spans.clips), window).numpy()
-    return Samples(_as_float16_can(keypoints), spans.label)
-
-
-def _as_float16_can(keypoints: np.ndarray) -> np.ndarray:
-    """Rounded, so that the golden inputs, kept as float16, are the very inputs measured on."""
-    return keypoints.astype(np.float16).astype(np.float32)
-
-
-def _check_preprocessing(checkpoint: Path, info: Mapping[str, Any]) -> None:
-    """A network knows only the numbers that it was trained on."""
+def _check_exportable(checkpoint: Path, info: Mapping[str, Any]) -> None:
+    """ValueError for what is no recogniser; a network knows only the numbers it was trained on."""
+    if info["model"] not in EATS:
+        raise ValueError(
+            f"{checkpoint} is of the model {info['model']!r}, which cannot become a pack; those "
+            f"that can: {', '.join(EATS)}"
+        )
+    if "vocabulary" not in info:
+        raise ValueError(f"{checkpoint}: config.json has no vocabulary; train it again")
     trained_on = info.get("preprocess_version", PREPROCESS_VERSION)
     if trained_on != PREPROCESS_VERSION:
         raise ValueError(
@@ -169,12 +154,22 @@ def _check_preprocessing(checkpoint: Path, info: Mapping[str, Any]) -> None:
         )
 
 
-def _check_samples(samples: Samples, shape: tuple[int, ...]) -> None:
-    if samples.keypoints.shape[1:] != shape[1:] or len(samples.keypoints) < N_GOLDEN:
-        raise ValueError(
-            f"expected at least {N_GOLDEN} samples of shape {shape[1:]}, "
-            f"got {samples.keypoints.shape}"
-        )
+def _input_shape(view: str, preprocess: str, window: int) -> tuple[int, ...]:
+    """(1, T, K, 4), of what the preprocessing makes of a clip."""
+    n_points = len(schema(view))
+    nothing = PoseSequence(
+        np.zeros((1, n_points, 3), np.float32),
+        np.zeros((1, n_points), np.float32),
+        FPS,
+        schema(view),
+    )
+    return find_preprocessing(preprocess)(nothing, window).shape
+
+
+def _special(info: Mapping[str, Any], vocabulary: list[str]) -> dict[str, str]:
+    """The class of no sign, if there is one. Without it a pack names signs, but cannot caption."""
+    reject = info.get("reject", REJECT)
+    return {"reject": reject} if reject in vocabulary else {}
 
 
 def _graph_spec(shape: tuple[int, ...], n_glosses: int) -> GraphSpec:
@@ -264,11 +259,11 @@ def _golden(samples: Samples, reference: np.ndarray, answers: np.ndarray) -> dic
     }
 
 
-def _is_free(data: list[str]) -> bool:
+def _is_free(data: Sequence[str]) -> bool:
     return bool(data) and all(source in OWN_DATA for source in data)
 
 
-def _licences(data: list[str]) -> Licences:
+def _licences(data: Sequence[str]) -> Licences:
     """Weights are free only if all that they were trained on is known to be."""
     free = _is_free(data)
     return Licences(
@@ -293,6 +288,7 @@ def main() -> None:
     parser.add_argument("--quantization", choices=QUANTIZATIONS, default="int8")
     parser.add_argument("--name", default="demo", help="of the pack: lower case")
     parser.add_argument("--pack-version", default="1")
+    parser.add_argument("--data", action="append", default=[], help="trained on, with its licence")
     parser.add_argument("--set", type=_setting, action="append", default=[], metavar="KEY=NUMBER")
     parser.add_argument("--no-latency", action="store_true", help="for the same bytes every time")
     given = parser.parse_args()
@@ -306,6 +302,7 @@ def main() -> None:
             version=given.pack_version,
             settings=dict(given.set),
             with_latency=not given.no_latency,
+            data=given.data,
         )
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -90,6 +90,9 @@ class Manifest:
     settings: dict[str, float] = field(default_factory=dict)  # where not the code's defaults
     notice: str = CAUTION  # what its users must be told
     files: Mapping[str, str] = field(default_factory=dict)  # name to sha256, of all but this one
+    # What makes a graph's input, of edge_runtime.preprocessings. Packs from before there were
+    # several do not say, and are written as they always were.
+    preprocess: str = field(default="sign", metadata={"newer": True})
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -115,9 +118,11 @@ class Manifest:
 
     def to_json(self) -> str:
         """Sorted and indented: the same manifest is always the same text."""
-        return (
-            json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True, allow_nan=False) + "\n"
-        )
+        content = dataclasses.asdict(self)
+        for each in dataclasses.fields(self):
+            if each.metadata.get("newer") and content[each.name] == each.default:
+                del content[each.name]
+        return json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Manifest":
@@ -183,5 +188,6 @@ def _read_dataclass(kind: Any, value: Any, where: str) -> Any:
     for key in sorted(value.keys() - types_of_fields.keys()):
         raise ValueError(f"manifest.json: unknown key {prefix}{key}")
     for each in dataclasses.fields(kind):
-        _expect(each.name in value, f"missing key {prefix}{each.name}")
+        newer = each.metadata.get("newer", False)
+        _expect(newer or each.name in value, f"missing key {prefix}{each.name}")
     return kind(**{k: _read(types_of_fields[k], v, prefix + k) for k, v in value.items()})

@@ -26,6 +26,7 @@ from fingerpost.edge_runtime.pack_files import (
     write_zip,
 )
 from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION
+from fingerpost.edge_runtime.preprocessings import find_preprocessing
 
 SUFFIX = ".fpk"
 BUNDLED = "demo"  # the pack that comes with Fingerpost
@@ -225,6 +226,7 @@ def _check_fits_this_version(manifest: Manifest) -> None:
             f"Fingerpost has {PREPROCESS_VERSION}; get a pack for it, or export this one again"
         )
     schema(manifest.view)  # ValueError where there is no such view
+    find_preprocessing(manifest.preprocess)
 
 
 def _read_vocabulary(path: Path, manifest: Manifest, content: bytes) -> tuple[str, ...]:
