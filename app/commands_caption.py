@@ -96,11 +96,26 @@ def run_landmarks(
 ) -> None:
     """Writes the keypoints of a video as an .npz file, at the video's own frame rate."""
     from fingerpost.edge_runtime.keypoint_files import save_npz
-    from fingerpost.edge_runtime.resample import Resampler
 
     if output.suffix.lower() != ".npz":
         raise ValueError(f"{output} must end in .npz")
     check_destinations(source, output)
+    sequence = read_source(source, landmarker, mirrored)
+    save_npz(output, sequence)
+    hands = [sequence.schema.groups[hand] for hand in ("left_hand", "right_hand")]
+    shares = [(sequence.confidence[:, hand] > 0).any(axis=1).mean() for hand in hands]
+    tell(
+        f"{output}: {len(sequence)} frames of {len(sequence.schema)} points at {sequence.fps:g} a "
+        f"second; left hand in {shares[0]:.0%} of them, right hand in {shares[1]:.0%}"
+    )
+
+
+def read_source(
+    source: str, landmarker: Path | None = None, mirrored: bool = False
+) -> PoseSequence:
+    """The keypoints of a whole video or keypoint file, at its own rate; ValueError for a camera."""
+    from fingerpost.edge_runtime.resample import Resampler
+
     with observe(source, landmarker, mirrored, tell=tell) as observer:
         if observer.live:
             raise ValueError("a camera has no end to wait for; record a video and give that")
@@ -111,14 +126,7 @@ def run_landmarks(
                 printer.show(Step(sight, ()))
         if observer.problem:
             raise ValueError(observer.problem)
-        sequence = _sequence(frames, observer)
-    save_npz(output, sequence)
-    hands = [sequence.schema.groups[hand] for hand in ("left_hand", "right_hand")]
-    shares = [(sequence.confidence[:, hand] > 0).any(axis=1).mean() for hand in hands]
-    tell(
-        f"{output}: {len(sequence)} frames of {len(sequence.schema)} points at {sequence.fps:g} a "
-        f"second; left hand in {shares[0]:.0%} of them, right hand in {shares[1]:.0%}"
-    )
+        return _sequence(frames, observer)
 
 
 class OverlayVideo:
