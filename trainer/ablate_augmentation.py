@@ -9,7 +9,6 @@ in turn. A command that was stopped goes on where it was.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -31,7 +30,8 @@ from fingerpost.trainer.clip_tables import Clip
 from fingerpost.trainer.evaluate import load_for_answers, predict
 from fingerpost.trainer.evaluation import evaluate_predictions
 from fingerpost.trainer.feed import Clips, PreparedClips
-from fingerpost.trainer.recipe import Recipe, read_recipe
+from fingerpost.trainer.kept_figures import Figures, KeptFigures, markdown
+from fingerpost.trainer.recipe import Recipe, as_tables, read_recipe
 from fingerpost.trainer.train import train
 
 PLAIN, NONE, EVERY = "plain", "none", "all"
@@ -42,7 +42,7 @@ DISTURBANCES = {
     name: SourceAugment(**{name: ALL.aspect if name == "aspect" else 1.0}) for name in NAMES
 }
 
-Rows = dict[str, dict[str, float]]  # training: disturbance: top-1 in percent
+Rows = dict[str, Figures]  # training: disturbance: top-1 in percent
 
 
 class DisturbedClips(Clips):
@@ -88,16 +88,15 @@ def ablate(
     report : is told the figures of each training
     """
     wanted = trainings(left_out)
-    rows = _read(out / FIGURES, recipe)
+    kept = KeptFigures(out / FIGURES, {"recipe": as_tables(recipe), "draws": draws})
     for name, sources in wanted.items():
-        if name not in rows:
+        if name not in kept.rows:
             folder = out / name.replace(" ", "_")
             settings = {**recipe.settings, "sources": sources}
             train(msgspec.structs.replace(recipe, settings=settings), folder, _nothing)
-            rows[name] = measure(folder, recipe, draws)
-            _write(out / FIGURES, recipe, rows)
-        report(name, rows[name])
-    return {name: rows[name] for name in wanted}
+            kept.add(name, measure(folder, recipe, draws))
+        report(name, kept.rows[name])
+    return {name: kept.rows[name] for name in wanted}
 
 
 def measure(checkpoint: Path, recipe: Recipe, draws: int) -> dict[str, float]:
@@ -130,39 +129,17 @@ def top1(checkpoint: Path, clips: Clips) -> float:
 def table(rows: Rows) -> str:
     """As Markdown: a line for each training, a column for each disturbance."""
     columns = [PLAIN, *DISTURBANCES]
-    lines = [["trained with", *(name.replace("_", " ") for name in columns)]]
-    lines.append(["---", *["---:"] * len(columns)])
-    for name, figures in rows.items():
-        lines.append([name.replace("_", " "), *(f"{figures[column]:.1f}" for column in columns)])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown(
+        ["trained with", *(name.replace("_", " ") for name in columns)],
+        [
+            [name.replace("_", " "), *(f"{figures[column]:.1f}" for column in columns)]
+            for name, figures in rows.items()
+        ],
+    )
 
 
 def _nothing(step: int, n_steps: int, figures: Mapping[str, float]) -> None:
     """Told of every step by the training."""
-
-
-def _as_json(recipe: Recipe) -> dict:
-    return msgspec.to_builtins(recipe)
-
-
-def _read(path: Path, recipe: Recipe) -> Rows:
-    """The figures that there are already; ValueError where they are of another recipe."""
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        same, rows = content["recipe"] == _as_json(recipe), content["top1"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged; delete it, and it is measured again") from error
-    if not same:
-        raise ValueError(f"{path} is of another recipe; give a new folder with -o")
-    return rows
-
-
-def _write(path: Path, recipe: Recipe, rows: Rows) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps({"recipe": _as_json(recipe), "top1": rows}, indent=1) + "\n")
-    partial.replace(path)
 
 
 def _tell(name: str, figures: Mapping[str, float]) -> None:

@@ -60,7 +60,11 @@ def read_keypoint_set(name: str, source: Path, n_glosses: int | None = None) -> 
 def read_wlasl_hands(source: Path, n_glosses: int | None = None) -> Iterator[Clip]:
     """WLASL's hand landmarks: the release's file, or the folder that it is in."""
     path = source / wlasl_hands.FILE if source.is_dir() else source
-    corpus = wlasl_hands.read_wlasl_hands(path, n_glosses)
+    yield from clips_of_wlasl(wlasl_hands.read_wlasl_hands(path, n_glosses))
+
+
+def clips_of_wlasl(corpus: wlasl_hands.WlaslHands) -> Iterator[Clip]:
+    """All of them, in the corpus's order."""
     for i, sequence in enumerate(corpus.sequences):
         yield Clip(
             id=str(corpus.video_id[i]),
