@@ -53,6 +53,17 @@ def augment(
     """
     draw = _Draw(len(clips), generator)
     keypoints = sample_times(clips, _warped_times(clips.shape[1], window, draw, settings))
+    return _changed(keypoints, draw, settings)
+
+
+def augment_frames(
+    clips: Tensor, generator: torch.Generator | Sequence[int], settings: AugmentSettings
+) -> Tensor:
+    """``augment`` for clips whose frames are chosen already: (B, T, K, 4) to the same shape."""
+    return _changed(clips, _Draw(len(clips), generator), settings)
+
+
+def _changed(keypoints: Tensor, draw: "_Draw", settings: AugmentSettings) -> Tensor:
     keypoints = _mirror_some(keypoints, draw, settings.mirror)
     xyz, confidence = keypoints[..., :3], keypoints[..., 3:]
     xyz = _move_camera(xyz, draw, settings)

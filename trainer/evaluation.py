@@ -42,9 +42,15 @@ LABELS = {  # of the figures, in the order of a table
     "rouge_l": "ROUGE-L",
     "wer": "WER",
     "cer": "CER",
+    "unexplained": "motion unexplained",
 }
-LOWER_IS_BETTER = {"wer", "cer"}
-MAIN_FIGURE = {"isolated": "top1", "glosses": "wer", "text": "bleu4"}  # of each kind
+LOWER_IS_BETTER = {"wer", "cer", "unexplained"}
+MAIN_FIGURE = {  # of each kind
+    "isolated": "top1",
+    "glosses": "wer",
+    "text": "bleu4",
+    "motion": "unexplained",
+}
 UNSPACED = {"ja", "th", "lo", "km", "my"}  # written without blanks between words
 
 
@@ -118,7 +124,7 @@ def evaluate_predictions(
 ) -> Evaluation:
     """All figures of the kind, with intervals, for the whole and for each signer.
 
-    kind : a key of ``KINDS``: isolated signs, gloss sequences, or sentences
+    kind : a key of ``KINDS``: isolated signs, gloss sequences, sentences, or motion
     text_language : of the sentences ("zh", "de", ...); it chooses the tokenizer
     n_resamples : for the intervals; 0 for none, which is quicker
     min_clips : of a signer, to be called the worst
@@ -253,10 +259,18 @@ def _text(predictions: list[Prediction], text_language: str) -> _Measured:
     return _Measured(measures, _errors(errors), metrics.signatures(text_language), notes)
 
 
+def _motion(predictions: list[Prediction], text_language: str) -> _Measured:
+    """How wrong a reconstruction is, as a share of how wrong standing still would be."""
+    errors = np.array([(float(p.said), float(p.truth)) for p in predictions])
+    share = Measure(errors, lambda sums: 100 * sums[:, 0] / np.maximum(sums[:, 1], 1e-9))
+    return _Measured({"unexplained": share}, {}, {})
+
+
 KINDS: dict[str, Callable[[list[Prediction], str], _Measured]] = {
     "isolated": _isolated,
     "glosses": _glosses,
     "text": _text,
+    "motion": _motion,
 }
 
 

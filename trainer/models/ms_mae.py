@@ -13,12 +13,14 @@ a cubelet in which a stream was not seen at all makes no token, for there is not
 or to reconstruct, so hands alone cost no body; the decoder is not asked for such either.
 """
 
+import contextlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from fingerpost.edge_runtime.preprocess import FILLED_CONFIDENCE
 from fingerpost.trainer.models.ms_mae_streams import (
@@ -107,8 +109,9 @@ class MsMaeEncoder(nn.Module):
         """When and of which stream a token is, (S, N, D)."""
         return positions(n_tokens, self.config.width, self.stream) + self.stream[:, None]
 
-    def seen(self, keypoints: Tensor) -> Tensor:
+    def seen(self, keypoints: Tensor, frame_mask: Tensor | None = None) -> Tensor:
         """Which tokens there are, (B, S, N) bool: something of the stream was seen."""
+        keypoints = only_real(keypoints, frame_mask)
         streams = self._split(keypoints).values()
         size = self.config.cubelet
         return torch.stack([(cubelets(s[..., -1], size) > 0).any(-1).any(-1) for s in streams], 1)
@@ -176,24 +179,26 @@ class MsMae(nn.Module):
         keypoints : shape (B, T, K, 4); frame_mask : (B, T), bool
         masked : (B, S, N), bool, of ``ms_mae_masks``
         """
-        errors = self.errors(keypoints, frame_mask, masked)
+        errors, _ = self.errors(keypoints, frame_mask, masked)
         return errors.sum() / max(1, len(errors))
 
-    def errors(self, keypoints: Tensor, frame_mask: Tensor, masked: Tensor) -> Tensor:
-        """Squared distances (M,) of the M masked tokens, stream by stream, clip by clip.
+    def errors(
+        self, keypoints: Tensor, frame_mask: Tensor, masked: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Squared distances (M,) of the masked tokens, stream by stream, and each one's clip (M,).
 
-        Only what was seen counts; so does a token of which anything was.
+        Only points that were seen count, and tokens that have one: see ``targets_of``.
         """
         keypoints = only_real(keypoints, frame_mask)
         states = self.reconstruct(keypoints, masked)  # (B, S, N, D)
-        targets = self._targets(keypoints)
-        errors = []
-        for i, (name, cubes) in enumerate(targets.items()):
-            hit = masked[:, i] & (cubes[..., -1] > 0).flatten(2).any(-1)  # (B, N)
-            truth, seen = cubes[hit][..., :-1], cubes[hit][..., -1:]  # (M, cubelet, K, C), (.., 1)
+        errors, clips = [], []
+        for i, (name, target) in enumerate(targets_of(keypoints, self.config).items()):
+            hit = masked[:, i] & target.wanted
+            truth, counts = target.points[hit], target.counts[hit]  # (M, cubelet, K, C), (.., 1)
             said = self.decoder.heads[WEIGHTS[name]](states[:, i][hit]).float().view_as(truth)
-            errors.append(((said - truth) * seen).square().flatten(1).sum(1))
-        return torch.cat(errors)
+            errors.append(((said - truth) * counts).square().flatten(1).sum(1))
+            clips.append(hit.nonzero()[:, 0])
+        return torch.cat(errors), torch.cat(clips)
 
     def reconstruct(self, keypoints: Tensor, masked: Tensor) -> Tensor:
         """What the decoder says of each token, (B, S, N, D); its heads make keypoints of it."""
@@ -209,16 +214,30 @@ class MsMae(nn.Module):
         answers = self.decoder(asked.tokens, asked.mask)
         return unpack(answers, asked, n_tokens).view_as(tokens)
 
-    def _targets(self, keypoints: Tensor) -> dict[str, Tensor]:
-        """Of each stream (B, N, cubelet, K, C + 1); the last number says whether it counts."""
-        streams = split_streams(keypoints, self.config.streams, self.config.coordinates)
-        targets = {}
-        for name, frames in streams.items():
-            # What fill_gaps put there is a guess, and nothing to learn from.
-            counts = (frames[..., -1:] > FILLED_CONFIDENCE).to(frames.dtype)
-            frames = torch.cat([frames[..., :-1], counts], dim=-1).float()
-            targets[name] = cubelets(frames, self.config.cubelet)
-        return targets
+
+class Target(NamedTuple):
+    """What is to be reconstructed of a stream.
+
+    points : (B, N, cubelet, K, C); counts : (B, N, cubelet, K, 1), 0 for what was not seen
+    wanted : (B, N), bool, tokens of which anything counts
+    """
+
+    points: Tensor
+    counts: Tensor
+    wanted: Tensor
+
+
+def targets_of(keypoints: Tensor, config: MsMaeConfig) -> dict[str, Target]:
+    """The target of each stream, from keypoints (B, T, K, 4).
+
+    What ``fill_gaps`` put there is a guess, and nothing to learn from: it does not count.
+    """
+    targets = {}
+    for name, frames in split_streams(keypoints, config.streams, config.coordinates).items():
+        cubes = cubelets(frames.float(), config.cubelet)
+        counts = (cubes[..., -1:] > FILLED_CONFIDENCE).float()
+        targets[name] = Target(cubes[..., :-1], counts, counts.flatten(2).any(-1))
+    return targets
 
 
 class Packed(NamedTuple):
@@ -301,7 +320,8 @@ class Block(nn.Module):
         """Tokens (B, N, D) to (B, N, D); mask : (B, N), bool, True for what is looked at."""
         q, k, v = self._heads(x)
         looked_at = None if mask is None else mask[:, None, None, :]
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=looked_at)  # (B, H, N, D / H)
+        with _fastest(q):
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=looked_at)  # (B, H, N, D / H)
         x = x + self._dropped(self.out(mixed.transpose(1, 2).flatten(2)))
         return x + self._dropped(self.mlp(self.norm2(x)))
 
@@ -323,3 +343,9 @@ class Block(nn.Module):
             return y
         keep = 1 - self.drop_path
         return y * (torch.rand(len(y), 1, 1, device=y.device) < keep) / keep
+
+
+def _fastest(q: Tensor) -> contextlib.AbstractContextManager:
+    """On a CPU, PyTorch's own choice in bfloat16 takes five times as long as the plain products."""
+    slow = q.device.type == "cpu" and q.dtype is torch.bfloat16
+    return sdpa_kernel(SDPBackend.MATH) if slow else contextlib.nullcontext()
