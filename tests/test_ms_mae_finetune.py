@@ -119,6 +119,14 @@ def test_the_mean_is_over_tokens_that_there_are() -> None:
         assert torch.allclose(model.features(keypoints)[0], states.mean(dim=0), atol=1e-5)
 
 
+def test_a_frozen_encoder_is_not_disturbed_by_dropout() -> None:
+    model, keypoints = classifier("mean", dropout=0.5, drop_path=0.5).train(), clips()
+    assert not torch.equal(model(keypoints), model(keypoints))
+    model.encoder.requires_grad_(False)
+    model.train()
+    assert torch.equal(model(keypoints), model(keypoints))
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -63,6 +63,13 @@ class MsMaeClassifier(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(width, config.n_labels)
 
+    def train(self, mode: bool = True) -> "MsMaeClassifier":
+        """As always; but an encoder that is held still is not disturbed by dropout either."""
+        super().train(mode)
+        if not any(parameter.requires_grad for parameter in self.encoder.parameters()):
+            self.encoder.eval()
+        return self
+
     def forward(self, keypoints: Tensor) -> Tensor:
         return self.head(self.dropout(self.features(keypoints)))
 
