@@ -2,10 +2,12 @@
 
     python -m fingerpost.distill.make_pack -o assets/demo/pack --research-data FOLDER
     python -m fingerpost.distill.make_pack -o my-pack.fpk --no-research-data
+    python -m fingerpost.distill.make_pack -o my-pack.fpk --research-data FOLDER --trained runs/mine
 
 With research data (WLASL: academic and computational use only), the pack reads 100 frequent ASL
 signs as real people sign them. Without, it knows the rendered signer alone: free for any use, but
-it has never seen a real person sign.
+it has never seen a real person sign. With ``--trained`` nothing is trained: the pack is made of
+that checkpoint, which a recipe may have trained on the shards of ``trainer.pack_corpus``.
 """
 
 import argparse
@@ -16,7 +18,12 @@ from fingerpost.distill.export import export_pack
 from fingerpost.edge_runtime.pack import Pack, write_pack
 from fingerpost.trainer.corpora.wlasl_hands import FILE
 from fingerpost.trainer.evaluate_recogniser import Result, wlasl_result
-from fingerpost.trainer.train_recogniser import N_WLASL_GLOSSES, read_research_data, run
+from fingerpost.trainer.train_recogniser import (
+    N_WLASL_GLOSSES,
+    data_of,
+    read_research_data,
+    run,
+)
 
 
 def make_pack(
@@ -30,7 +37,8 @@ def make_pack(
 
 def export_measured(out: Path, checkpoint: Path, research_data: Path | None) -> Pack:
     """A trained checkpoint as an int8 pack; with research data, its accuracy goes in too."""
-    pack = export_pack(checkpoint, out, name="demo" if research_data else "signer-only")
+    name = "demo" if research_data else "signer-only"
+    pack = export_pack(checkpoint, out, name=name, data=data_of(research_data is not None))
     if research_data is None:
         return pack
     file = research_data / "wlasl_hands" / FILE
@@ -57,13 +65,17 @@ def main() -> None:
     data.add_argument("--research-data", type=Path, help="folder with wlasl_hands/ ...")
     data.add_argument("--no-research-data", action="store_true", help="the rendered signer only")
     parser.add_argument("--checkpoint", type=Path, default=Path("runs/pocket"))
+    parser.add_argument("--trained", type=Path, help="a checkpoint, or a training's folder")
     parser.add_argument("--sentences", type=int, default=3000, help="of the rendered signer")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     try:
-        pack = make_pack(
-            given.out, given.checkpoint, given.research_data, given.seed, given.sentences
-        )
+        if given.trained:
+            pack = export_measured(given.out, given.trained, given.research_data)
+        else:
+            pack = make_pack(
+                given.out, given.checkpoint, given.research_data, given.seed, given.sentences
+            )
     except (ValueError, OSError) as error:
         parser.error(str(error))
     print(f"{pack.path}: {pack.size_bytes / 1e6:.2f} MB, {len(pack.vocabulary)} glosses")

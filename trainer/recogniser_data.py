@@ -6,7 +6,7 @@ two boundaries that holds one whole sign is that sign; half a sign, two signs, a
 scratched nose is "no sign".
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,11 +64,17 @@ def holistic_spans(
 
 def signer_spans(vocabulary: Sequence[str], n_sentences: int, seed: int) -> Spans:
     """Spans of random sentences, and of a fidget for every fourth sentence."""
-    rng = np.random.default_rng(seed)
     number = {gloss: i for i, gloss in enumerate(vocabulary)}
-    glosses = [gloss for gloss in LEXICON if gloss in number]
-    spans: list[PoseSequence] = []
-    labels: list[int] = []
+    spans = list(signer_sequences(vocabulary, n_sentences, seed))
+    return _gather((span for span, _ in spans), [number[gloss] for _, gloss in spans])
+
+
+def signer_sequences(
+    vocabulary: Sequence[str], n_sentences: int, seed: int
+) -> Iterator[tuple[PoseSequence, str]]:
+    """The spans of ``signer_spans`` as they are, each with its gloss or REJECT."""
+    rng = np.random.default_rng(seed)
+    glosses = [gloss for gloss in LEXICON if gloss in set(vocabulary)]
     for n in range(n_sentences):
         performance = random_performance(glosses, rng, idle=n % 5 == 4)
         sequence = performance.keypoints(fps=FPS, noise=rng)
@@ -76,9 +82,7 @@ def signer_spans(vocabulary: Sequence[str], n_sentences: int, seed: int) -> Span
         rejects = [span for span in asked if span[2] == REJECT]
         signs = [span for span in asked if span[2] != REJECT]
         for start_ms, end_ms, gloss in signs + rejects[:MAX_REJECTS]:
-            spans.append(_cut(sequence, start_ms, end_ms))
-            labels.append(number[gloss])
-    return _gather(spans, labels)
+            yield _cut(sequence, start_ms, end_ms), gloss
 
 
 def random_performance(glosses: Sequence[str], rng: np.random.Generator, idle: bool) -> Performance:

@@ -135,6 +135,11 @@ def pretrain(corpus: WlaslHands, config: PocketConfig, recipe: Recipe, seed: int
     return train(Pocket(config), [Pool(spans, 1.0)], recipe, seed, note="all of WLASL:")
 
 
+def data_of(research: bool) -> list[str]:
+    """What is trained on, with its licence."""
+    return [WLASL_LICENCE] * research + ["rendered signer"]
+
+
 def vocabulary_of(research: ResearchData | None) -> tuple[str, ...]:
     """ "No sign" first, then WLASL100 and the signer's lexicon, sorted."""
     glosses = set(LEXICON) | set(research.hands.glosses[:N_WLASL_GLOSSES] if research else ())
@@ -250,7 +255,7 @@ def run(
         "reject": REJECT,
         "view": "sign69",
         "preprocess_version": PREPROCESS_VERSION,
-        "data": [WLASL_LICENCE] * bool(research) + ["rendered signer"],
+        "data": data_of(research is not None),
         "seed": seed,
     }
     save_checkpoint(out, model, info, metrics)
