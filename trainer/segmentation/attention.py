@@ -53,8 +53,8 @@ class AttentionBand:
     start_ms: int
 
     def time_ms(self, cut: float) -> float:
-        """When the cut before a frame is."""
-        return self.start_ms + cut * 1000 / self.fps
+        """When the cut before a frame is: half-way from the frame before it."""
+        return self.start_ms + (cut - 0.5) * 1000 / self.fps
 
 
 def open_reader(folder: Path) -> Reader:

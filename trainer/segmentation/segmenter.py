@@ -5,9 +5,10 @@
 
 The paper (appendix F) looks at the attention and marks blocks along its diagonal. Here dynamic
 programming cuts the diagonal into the blocks that belong together most (``boundaries``); hands that
-slow down speak for a cut, too. It finds where motion changes, not what is signed.
+travel fast speak for a cut, too. It finds where motion changes, not what is signed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,9 @@ from fingerpost.trainer.segmentation.attention import AttentionBand, Reader, att
 from fingerpost.trainer.segmentation.boundaries import best_blocks, contrast
 from fingerpost.trainer.segmentation.spans import Span
 from fingerpost.trainer.segmentation.stretches import signing_stretches, spans_between
+from fingerpost.trainer.segmentation.velocity import hand_speed, smoothed
+
+SMOOTH_MS = 60.0  # standard deviation, of the speed
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,15 @@ class AttentionSettings:
     cost : what a block costs, see ``best_blocks``; more makes fewer signs
     shortest_ms, longest_ms : of a sign
     way_ms : see ``spans_between``
+    speed : what a cut is worth where the hands are a standard deviation faster than on average;
+        0 = the attention alone decides
     """
 
     cost: float = 1.0
     shortest_ms: float = 240.0
     longest_ms: float = 2000.0
     way_ms: float = 160.0
+    speed: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.shortest_ms <= self.longest_ms:
@@ -57,24 +64,45 @@ def segment_by_attention(
     settings = settings or AttentionSettings()
     band = attention_band(reader, sequence)
     stretches = signing_stretches(sequence)
-    boundaries = attention_boundaries(band, stretches, settings)
+    boundaries = attention_boundaries(band, stretches, settings, hurry(sequence, band))
     return Segmented(spans_between(stretches, boundaries, settings.way_ms), band, boundaries)
 
 
 def attention_boundaries(
-    band: AttentionBand, stretches: list[tuple[int, int]], settings: AttentionSettings
+    band: AttentionBand,
+    stretches: Sequence[tuple[int, int]],
+    settings: AttentionSettings,
+    hurry: np.ndarray | None = None,
 ) -> list[float]:
-    """Boundaries in ms, each stretch of signing for itself: rest is no part of any block."""
+    """Boundaries in ms, each stretch of signing for itself: rest is no part of any block.
+
+    hurry : of ``hurry``; None where only the attention is to decide
+    """
     shortest, longest = (
         max(1, round(ms * band.fps / 1000)) for ms in (settings.shortest_ms, settings.longest_ms)
     )
     found = []
-    for start_ms, end_ms in stretches:
-        first, end = (round((ms - band.start_ms) * band.fps / 1000) for ms in (start_ms, end_ms))
-        own = own_band(band.band, max(0, first), min(end, len(band.band)))
-        cuts = best_blocks(contrast(own), settings.cost, shortest, longest)
-        found += [band.time_ms(max(0, first) + cut) for cut in cuts]
+    n = len(band.band)
+    for stretch in stretches:
+        first, end = (round((ms - band.start_ms) * band.fps / 1000) for ms in stretch)
+        first, end = max(0, first), min(end, n)
+        worth = None if hurry is None else settings.speed * hurry[first : end + 1]
+        likeness = contrast(own_band(band.band, first, end))
+        cuts = best_blocks(likeness, settings.cost, shortest, longest, worth)
+        found += [band.time_ms(first + cut) for cut in cuts]
     return found
+
+
+def hurry(sequence: PoseSequence, band: AttentionBand) -> np.ndarray:
+    """How fast the hands are at each cut of a band, in standard deviations from their mean.
+
+    Shape (frames + 1,).
+    """
+    speed = smoothed(hand_speed(sequence), SMOOTH_MS, sequence.fps)
+    speed = (speed - speed.mean()) / max(float(speed.std()), 1e-6)
+    times = sequence.start_ms + np.arange(len(speed)) * 1000 / sequence.fps
+    cuts = [band.time_ms(cut) for cut in range(len(band.band) + 1)]
+    return np.interp(cuts, times, speed)
 
 
 def own_band(band: np.ndarray, first: int, end: int) -> np.ndarray:

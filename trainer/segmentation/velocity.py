@@ -1,6 +1,8 @@
 """The plain way to find boundaries between signs: where the hands are slowest.
 
-The baseline that the attention of MS-MAE is measured against, tuned on the same sentences.
+The baseline that the attention of MS-MAE is measured against, tuned on the same sentences. Between
+signs hands travel, so where they are *fastest* turns out to be the better guess (docs/segment.md);
+both are here.
 """
 
 from dataclasses import dataclass
@@ -17,15 +19,17 @@ from fingerpost.trainer.segmentation.stretches import signing_stretches, spans_b
 HANDS = ("left_hand", "right_hand")
 TIPS = (0, 4, 8, 12, 20)  # wrist and fingertips, of a hand's 21 points
 HAND_WAYS = ("fastest", "sum", "wrists")
+CUTS_AT = ("slowest", "fastest")
 
 
 @dataclass(frozen=True)
 class VelocitySettings:
     """smooth_ms : standard deviation of the Gaussian that the speed is smoothed with
-    depth : how much slower than its surroundings a minimum is, shoulder widths a second
+    depth : how much slower, or faster, than its surroundings a cut is, shoulder widths a second
     min_sign_ms : two boundaries are at least so far apart
     way_ms : see ``spans_between``
     hands : what the speed is: of the fastest hand, of both added, or of the wrists alone added
+    cut_at : where the hands are slowest, or fastest
     """
 
     smooth_ms: float = 60.0
@@ -33,10 +37,13 @@ class VelocitySettings:
     min_sign_ms: float = 240.0
     way_ms: float = 160.0
     hands: str = "fastest"
+    cut_at: str = "slowest"
 
     def __post_init__(self) -> None:
         if self.hands not in HAND_WAYS:
             raise ValueError(f"unknown hands {self.hands!r}; known: {', '.join(HAND_WAYS)}")
+        if self.cut_at not in CUTS_AT:
+            raise ValueError(f"unknown cut_at {self.cut_at!r}; known: {', '.join(CUTS_AT)}")
         if min(self.smooth_ms, self.depth, self.min_sign_ms, self.way_ms) < 0:
             raise ValueError("smooth_ms, depth, min_sign_ms and way_ms are 0 or more")
 
@@ -47,15 +54,28 @@ def segment_by_velocity(sequence: PoseSequence, settings: VelocitySettings) -> l
     return spans_between(signing_stretches(sequence), boundaries, settings.way_ms)
 
 
-def velocity_boundaries(sequence: PoseSequence, settings: VelocitySettings) -> list[float]:
-    """The times at which the hands are slowest, ms, in order."""
-    speed = hand_speed(sequence, settings.hands)
+def velocity_boundaries(
+    sequence: PoseSequence, settings: VelocitySettings, speed: np.ndarray | None = None
+) -> list[float]:
+    """The times at which the hands are slowest (or fastest), ms, in order.
+
+    speed : of ``hand_speed``, where it is known already
+    """
+    if speed is None:
+        speed = hand_speed(sequence, settings.hands)
+    speed = smoothed(speed, settings.smooth_ms, sequence.fps)
     frame_ms = 1000 / sequence.fps
-    if settings.smooth_ms > 0:
-        speed = gaussian_filter1d(speed, settings.smooth_ms / frame_ms, mode="nearest")
     apart = max(1.0, settings.min_sign_ms / frame_ms)
-    slowest, _ = find_peaks(-speed, distance=apart, prominence=settings.depth)
-    return [sequence.start_ms + float(t) * frame_ms for t in slowest]
+    towards = speed if settings.cut_at == "fastest" else -speed
+    cuts, _ = find_peaks(towards, distance=apart, prominence=settings.depth)
+    return [sequence.start_ms + float(t) * frame_ms for t in cuts]
+
+
+def smoothed(speed: np.ndarray, smooth_ms: float, fps: float) -> np.ndarray:
+    """A speed (T,), smoothed with a Gaussian of this standard deviation."""
+    if smooth_ms <= 0 or len(speed) == 0:
+        return speed
+    return gaussian_filter1d(speed, smooth_ms * fps / 1000, mode="nearest")
 
 
 def hand_speed(sequence: PoseSequence, hands: str = "fastest") -> np.ndarray:
