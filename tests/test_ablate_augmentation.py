@@ -37,6 +37,9 @@ def test_each_alone_and_each_left_out():
     assert alone["none"] == {} and list(alone["swap alone"]) == ["swap"]
     without = trainings(left_out=True)
     assert without["all but swap"] == {**without["all"], "swap": 0.0}
+    assert list(trainings(False, ["swap"])) == ["none", "swap alone", "all"]
+    with pytest.raises(ValueError, match="no augmentation 'swop'; known: aspect, frame_rate"):
+        trainings(False, ["swop"])
     assert all(SourceAugment.from_table(sources) for sources in without.values())
 
 
@@ -54,21 +57,22 @@ def test_disturbed_clips_are_the_same_each_time(shards):
 
 
 def test_all_are_trained_once_and_measured(shards, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "NAMES", ("swap",))
     monkeypatch.setattr(module, "DISTURBANCES", {"swap": DISTURBANCES["swap"]})
     told = []
-    rows = ablate(
-        recipe_of(shards), tmp_path / "out", False, 1, lambda name, figures: told.append(name)
-    )
+    recipe, out = recipe_of(shards), tmp_path / "out"
+    rows = ablate(recipe, out, False, 1, lambda name, _: told.append(name), ["swap"])
     assert told == list(rows) == ["none", "swap alone", "all"]
     assert all(set(figures) == {"plain", "swap"} for figures in rows.values())
     plain = top1(tmp_path / "out" / "none", Clips([str(shards)], "val"))
     assert rows["none"]["plain"] == plain
 
+    def again(draws):
+        return ablate(recipe, out, False, draws, lambda *told: None, ["swap"])
+
     monkeypatch.setattr(module, "train", None)  # what there is is not trained again
-    assert ablate(recipe_of(shards), tmp_path / "out", False, 1, lambda *told: None) == rows
+    assert again(1) == rows
     with pytest.raises(ValueError, match="another recipe or options"):
-        ablate(recipe_of(shards), tmp_path / "out", False, 2, lambda *told: None)
+        again(2)
 
 
 def test_a_table_as_the_results_have_it():

@@ -63,11 +63,14 @@ class DisturbedClips(Clips):
         return replace(clip, sequence=augment_source(view, rng, self.settings, self._ghosts))
 
 
-def trainings(left_out: bool) -> dict[str, dict[str, float]]:
-    """By name, the [settings.sources] of each training."""
+def trainings(left_out: bool, only: Sequence[str] = NAMES) -> dict[str, dict[str, float]]:
+    """By name, the [settings.sources] of each training: none, each of ``only``, and all."""
+    unknown = sorted(set(only) - set(NAMES))
+    if unknown:
+        raise ValueError(f"no augmentation {unknown[0]!r}; known: {', '.join(NAMES)}")
     every = {name: getattr(ALL, name) for name in NAMES}
     found: dict[str, dict[str, float]] = {NONE: {}}
-    for name in NAMES:
+    for name in only:
         if left_out:
             found[f"all but {name}"] = {**every, name: 0.0}
         else:
@@ -81,13 +84,14 @@ def ablate(
     left_out: bool,
     draws: int,
     report: Callable[[str, Mapping[str, float]], None],
+    only: Sequence[str] = NAMES,
 ) -> Rows:
     """Trains and measures all; the figures are in ``out`` too, after each training.
 
     draws : how many times each val clip is disturbed; a figure is the mean of all
     report : is told the figures of each training
     """
-    wanted = trainings(left_out)
+    wanted = trainings(left_out, only)
     kept = KeptFigures(out / FIGURES, {"recipe": as_tables(recipe), "draws": draws})
     for name, sources in wanted.items():
         if name not in kept.rows:
@@ -153,11 +157,13 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder of the trainings")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--left-out", action="store_true", help="all but one, not one alone")
+    parser.add_argument("--only", action="append", choices=NAMES, help="not all; repeatable")
     parser.add_argument("--draws", type=int, default=2, help="each val clip disturbed so often")
     given = parser.parse_args()
     try:
         recipe = read_recipe(given.recipe, given.set)
-        rows = ablate(recipe, given.out, given.left_out, max(1, given.draws), _tell)
+        draws, only = max(1, given.draws), given.only or NAMES
+        rows = ablate(recipe, given.out, given.left_out, draws, _tell, only)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
