@@ -50,7 +50,7 @@ def segmented_figure(segmented: Segmented, title: str, truth: Sequence[Span] = (
     wanted = max(1, math.ceil(length_ms / PANEL_MS))
     panels = min(MAX_PANELS, wanted)
     columns, rows = min(COLUMNS, panels), math.ceil(panels / COLUMNS)
-    figure = Figure((columns * SIDE, TOP + rows * SIDE), layout="none")
+    figure = Figure((columns * SIDE, TOP + rows * SIDE))
     FigureCanvasAgg(figure)
     width, height = figure.get_size_inches()
     if panels < wanted:

@@ -4,7 +4,7 @@ Every sentence is of one signer, whose clips mostly show one camera. Seeded sent
 sentence 17 is the same however many are made.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,7 +82,7 @@ def _clips_of_signers(shards: Shards, enough: int) -> list[np.ndarray]:
 
 
 def _drawn(
-    shards: Shards, numbers: Sequence[int], wanted: int, rng: np.random.Generator
+    shards: Shards, numbers: np.ndarray, wanted: int, rng: np.random.Generator
 ) -> list[Clip]:
     """So many clips with hands, none of them twice; ValueError where there are not so many."""
     clips: list[Clip] = []
