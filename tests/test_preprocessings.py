@@ -6,6 +6,8 @@ import json
 import numpy as np
 import pytest
 
+from fingerpost.edge_runtime.captioner import Captioner
+from fingerpost.edge_runtime.captions import LineCompleted
 from fingerpost.edge_runtime.keypoints import MSMAE, SIGN69, PoseSequence, to_view, view_indices
 from fingerpost.edge_runtime.manifest import (
     GraphSpec,
@@ -18,6 +20,7 @@ from fingerpost.edge_runtime.pack import bundled_pack, open_pack, write_pack
 from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION, preprocess
 from fingerpost.edge_runtime.preprocessings import find_preprocessing, one_sign_ms_mae
 from fingerpost.edge_runtime.recogniser import Recogniser
+from fingerpost.trainer.signer import random_signer, sign_sentence
 
 WINDOW = 8
 MANIFEST = Manifest(
@@ -91,6 +94,20 @@ def test_the_recogniser_does_what_the_manifest_says(clip, tmp_path):
     other = dataclasses.replace(MANIFEST, view="sign69", preprocess="sign")
     Recogniser(write_pack(tmp_path / "other", other, FILES), backend).probabilities(clip)
     assert np.array_equal(backend.keypoints, preprocess(clip, WINDOW))
+
+
+def test_a_captioner_runs_a_pack_of_ms_mae(tmp_path):
+    """From the phone's keypoints to a caption, by way of the view msmae."""
+    rng = np.random.default_rng(0)
+    signing = sign_sentence(["hello"], random_signer(rng), rng).keypoints(fps=25.0)
+    manifest = dataclasses.replace(MANIFEST, special={"reject": "BOOK"})
+    pack = write_pack(tmp_path / "tiny", manifest, FILES)
+    backend = Shown()
+    captioner = Captioner(pack, signing.schema, signing.aspect, Recogniser(pack, backend))
+    events = [event for frame in signing.frames() for event in captioner.push(frame)]
+    completed = [e for e in events + captioner.flush() if isinstance(e, LineCompleted)]
+    assert completed and {g for e in completed for g in e.line.glosses} == {"DRINK"}
+    assert backend.keypoints.shape == (1, WINDOW, 48, 4) and backend.keypoints[..., :6, 3].any()
 
 
 def test_a_clip_in_which_nothing_is_seen_is_no_nan():
