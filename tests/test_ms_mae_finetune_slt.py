@@ -163,6 +163,25 @@ def test_mbart_says_the_language_first(shards: Path) -> None:
     assert tokens[:, :2].tolist() == [[end, language]] * 2
 
 
+def test_a_pretrained_mbart_says_the_same_after_it_was_kept(tmp_path: Path, shards: Path) -> None:
+    from transformers import AutoConfig, AutoModelForSeq2SeqLM
+
+    task = mbart_task(shards, beams=1, max_tokens=6)
+    end, size = task.tokenizer.eos_token_id, len(task.tokenizer)
+    numbers = {"vocab_size": size, "eos_token_id": end, "pad_token_id": 0, "bos_token_id": 0}
+    kinds = {"decoder_start_token_id": end, "forced_eos_token_id": end}
+    config = AutoConfig.for_model(**MBART, **numbers, **kinds)
+    AutoModelForSeq2SeqLM.from_config(config).save_pretrained(tmp_path / "mbart")
+    fields = {"language_model": str(tmp_path / "mbart"), "encoder": ENCODER}
+    model = task.new_model(fields).eval()
+    save_checkpoint(tmp_path / "kept", model, {}, {})
+    kept = load_checkpoint(tmp_path / "kept")[0]
+    batch = task.batch([task.prepare(Clips([str(shards)], "train")[0])], None, 0)
+    before, after = (task.predict(m, batch)["text"][0].said for m in (model, kept))
+    assert before == after
+    assert task.losses(model, batch)["language"] == task.losses(kept, batch)["language"]
+
+
 def test_an_unknown_language_token_is_refused(shards: Path) -> None:
     with pytest.raises(ValueError, match="language_token: the tokenizer has no 'xx_XX'"):
         mbart_task(shards, language_token="xx_XX")
