@@ -1,12 +1,14 @@
 """A training step (forward and backward) of Uni-Sign against the plain formulation of the same.
 
     python tests/bench/bench_uni_sign.py [--size tiny base] [--rounds 5] [--threads 2] [--batch 8]
-        [--frames 128] [--half] [--device cuda]
+        [--frames 128] [--half] [--device cuda] [--keep-freed-memory plain ours]
 
 Each is measured in a process of its own, in turn, so that a busy machine slows both alike and the
 peak memory is that one's alone. Medians are printed: of seconds by the clock, and of seconds of
 processor time, which a busy machine changes less. With --size base the language model has the
-shapes of mT5-base (580 million parameters: 7 GB). --half is bfloat16 by autocast. --device cuda
+shapes of mT5-base (580 million parameters: 7 GB). --half is bfloat16 by autocast.
+--keep-freed-memory names those that keep what a step frees (``trainer.freed_memory``): give both,
+or neither (the default), to compare the formulations alone. --device cuda
 adds tokens (frames and pieces of text) a second, and the share of the GPU's peak (MFU) if its
 FLOP/s are given by --peak-tflops; not yet run on a GPU.
 """
@@ -23,6 +25,7 @@ import torch
 from plain_uni_sign import PlainUniSign
 from transformers import AutoConfig, AutoModelForSeq2SeqLM
 
+from fingerpost.trainer.freed_memory import keep_freed_memory
 from fingerpost.trainer.import_uni_sign import uni_sign_from
 from fingerpost.trainer.models.uni_sign import Prompt, UniSign, UniSignConfig
 
@@ -96,6 +99,7 @@ def in_a_process(which: str, size: str, given: argparse.Namespace) -> tuple[list
     """Seconds of each step, and peak megabytes: of the GPU's memory, else resident."""
     options = ["--threads", given.threads, "--batch", given.batch, "--frames", given.frames]
     options += ["--rounds", 2, "--device", given.device] + ["--half"] * given.half
+    options += ["--keep-freed-memory", *given.keep_freed_memory]
     command = [sys.executable, __file__, "--only", which, "--size", size, *map(str, options)]
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:
@@ -123,12 +127,15 @@ def main() -> None:
     parser.add_argument("--half", action="store_true", help="bfloat16 by autocast")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--peak-tflops", type=float, help="of the GPU, for MFU")
+    parser.add_argument("--keep-freed-memory", nargs="*", choices=["plain", "ours"], default=[])
     parser.add_argument("--only", choices=["plain", "ours"], help=argparse.SUPPRESS)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     if given.device == "cuda" and not torch.cuda.is_available():
         parser.error("there is no GPU that PyTorch can use; leave --device out")
     if given.only:
+        if given.only in given.keep_freed_memory and not keep_freed_memory():
+            parser.error("only glibc can keep freed memory; leave --keep-freed-memory out")
         seconds = step_seconds(given.only, given)
         megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         if given.device == "cuda":
