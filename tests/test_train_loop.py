@@ -216,6 +216,21 @@ def test_adapters_learn_alone_and_melt_into_the_checkpoint(tmp_path, shards):
     torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
 
 
+def test_what_is_frozen_stays_to_the_last_bit(tmp_path, shards):
+    """Running averages too, though they are no parameters; without EMA, which rounds."""
+    first = recipe_of(TRANSLATION, tmp_path, shards, **{"training.ema": 0})
+    train(first, tmp_path / "first", ignore)
+    changes = {"training.ema": 0, "start_from": str(tmp_path / "first"), "frozen": '["poses."]'}
+    train(recipe_of(TRANSLATION, tmp_path, shards, **changes), tmp_path / "second", ignore)
+    before, after = (
+        load_checkpoint(resolve_checkpoint(tmp_path / name))[0].state_dict()
+        for name in ("first", "second")
+    )
+    assert any("running_mean" in name for name in before)
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved and not any(name.startswith("poses.") for name in moved)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -92,6 +92,14 @@ def _layers(network: nn.Module, lora: Lora) -> list[str]:
     return chosen
 
 
+def to_learn(network: nn.Module) -> None:
+    """Like ``train()``, but the running averages of what is frozen stay as they are, too."""
+    network.train()
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.weight is not None:
+            module.train(module.weight.requires_grad)
+
+
 def _freeze(network: nn.Module, prefix: str) -> None:
     chosen = [p for name, p in network.named_parameters() if name.startswith(prefix)]
     if not chosen:

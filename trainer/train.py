@@ -29,7 +29,7 @@ from fingerpost.trainer.evaluate import predict
 from fingerpost.trainer.evaluation import evaluate_predictions
 from fingerpost.trainer.feed import Clips, Order, PreparedClips, training_batches
 from fingerpost.trainer.keeper import Keeper
-from fingerpost.trainer.network import new_network
+from fingerpost.trainer.network import new_network, to_learn
 from fingerpost.trainer.recipe import Data, Recipe, Training
 from fingerpost.trainer.tasks import find_task
 from fingerpost.trainer.tasks.task import Batch, Task
@@ -155,7 +155,7 @@ def take_step(
     A batch with more labels weighs more, so the gradient is that of the mean over all labels of
     the step. DDP means over processes, hence the factor.
     """
-    model.train()
+    to_learn(model)
     weight = sum(batch.weight for batch in batches)
     everywhere = accelerator.reduce(torch.tensor(float(weight), device=accelerator.device))
     figures: dict[str, Tensor] = {}
