@@ -6,6 +6,8 @@ from fingerpost.trainer.models.ms_mae import MsMae, MsMaeConfig
 from fingerpost.trainer.models.ms_mae_classifier import MsMaeClassifier, MsMaeClassifierConfig
 from fingerpost.trainer.models.ms_mae_translator import MsMaeTranslator, MsMaeTranslatorConfig
 from fingerpost.trainer.models.pocket import Pocket, PocketConfig
+from fingerpost.trainer.models.pocket_sizes import PocketTranslatorConfig
+from fingerpost.trainer.models.pocket_translator import PocketTranslator
 from fingerpost.trainer.models.uni_sign import UniSign, UniSignConfig
 
 MODELS: dict[str, tuple[Any, Any]] = {
@@ -13,5 +15,6 @@ MODELS: dict[str, tuple[Any, Any]] = {
     "ms_mae_classifier": (MsMaeClassifierConfig, MsMaeClassifier),
     "ms_mae_translator": (MsMaeTranslatorConfig, MsMaeTranslator),
     "pocket": (PocketConfig, Pocket),
+    "pocket_translator": (PocketTranslatorConfig, PocketTranslator),
     "uni_sign": (UniSignConfig, UniSign),
 }

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from fingerpost.edge_runtime.keypoints import N_HAND, SIGN69
-
-HAND_ZOOM = 4.0  # hand shapes are small in shoulder widths: bring them to about 1
+from fingerpost.trainer.models.pocket_blocks import (
+    AttentionBlock,
+    ConvBlock,
+    HandFeatures,
+    KeypointEmbedding,
+)
 
 
 @dataclass(frozen=True)
@@ -29,17 +32,13 @@ class PocketConfig:
     dropout: float = 0.15
 
 
-class Pocket(nn.Module):
+class Pocket(KeypointEmbedding):
     """(B, T, 69, 4) keypoints of ``preprocess`` to (B, V) logits."""
 
     def __init__(self, config: PocketConfig) -> None:
-        super().__init__()
+        super().__init__(config.width, HandFeatures)
         self.config = config
         width = config.width
-        self.hand = nn.Sequential(nn.Linear(HandFeatures.size, width), nn.GELU())
-        self.body = nn.Linear(3 * _size("body"), width // 2)
-        self.face = nn.Linear(3 * _size("face"), width // 4)
-        self.join = nn.Linear(2 * width + width // 2 + width // 4, width)
         self.position = nn.Parameter(torch.randn(config.window, width) * 0.02)
         self.blocks = nn.ModuleList(ConvBlock(config) for _ in range(config.n_blocks))
         self.attention = AttentionBlock(config)
@@ -56,88 +55,3 @@ class Pocket(nn.Module):
         x = self.norm(x)
         pooled = torch.cat([x.mean(dim=1), x.amax(dim=1)], dim=-1)  # (B, 2 D)
         return self.head(self.dropout(pooled))
-
-    def embed(self, keypoints: Tensor) -> Tensor:
-        """(B, T, 69, 4) to (B, T, 2.75 D): hands, body and face side by side."""
-        groups = {name: keypoints[:, :, points] for name, points in SIGN69.groups.items()}
-        mirror = keypoints.new_tensor([-1.0, 1.0, 1.0, 1.0])
-        right = self.hand(HandFeatures.of(groups["right_hand"]))
-        left = self.hand(HandFeatures.of(groups["left_hand"] * mirror))
-        rest = [
-            layer(_flat_and_seen(groups[name]))
-            for name, layer in (("body", self.body), ("face", self.face))
-        ]
-        return torch.cat([right, left, *rest], dim=-1)
-
-
-class HandFeatures:
-    """What is known of one hand in each frame, (B, T, 21, 4) to (B, T, 71)."""
-
-    size = 3 * (N_HAND - 1) + 2 + 2 + 2 + 1 + 4
-
-    @staticmethod
-    def of(hand: Tensor) -> Tensor:
-        confidence = hand[:, :, :1, 3]  # (B, T, 1)
-        there = (confidence > 0).to(hand.dtype)
-        xyz = hand[..., :3]
-        wrist = xyz[:, :, :1]  # (B, T, 1, 3)
-        shape = (xyz[:, :, 1:] - wrist) * HAND_ZOOM * there[..., None]
-        place = wrist[:, :, 0, :2] * there
-        mean = place.sum(dim=1, keepdim=True) / there.sum(dim=1, keepdim=True).clamp(min=1.0)
-        path = (place - mean) * there
-        step = torch.cat([path[:, :1] * 0, path[:, 1:] - path[:, :-1]], dim=1) * 5
-        # fingertips to the thumb's tip: what touches what, however the hand is turned
-        touch = (xyz[:, :, 8::4] - xyz[:, :, 4:5]).square().sum(-1).add(1e-6).sqrt()
-        touch = touch * HAND_ZOOM * there
-        return torch.cat([shape.flatten(2), place, path, step, confidence, touch], dim=-1)
-
-
-class ConvBlock(nn.Module):
-    """Depthwise convolution over time, then a two-layer perceptron: each added to its input."""
-
-    def __init__(self, config: PocketConfig) -> None:
-        super().__init__()
-        width, hidden = config.width, config.width * config.expansion
-        self.depthwise = nn.Conv1d(
-            width, width, config.kernel, padding=config.kernel // 2, groups=width
-        )
-        self.norm = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
-        self.dropout = nn.Dropout(config.dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.depthwise(x.transpose(1, 2)).transpose(1, 2)  # (B, T, D)
-        return x + self.dropout(self.mlp(self.norm(y)))
-
-
-class AttentionBlock(nn.Module):
-    """Self-attention over the window, added to its input."""
-
-    def __init__(self, config: PocketConfig) -> None:
-        super().__init__()
-        self.n_heads = config.n_heads
-        self.norm = nn.LayerNorm(config.width)
-        self.qkv = nn.Linear(config.width, 3 * config.width)
-        self.out = nn.Linear(config.width, config.width)
-        self.dropout = nn.Dropout(config.dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        b, t, d = x.shape
-        q, k, v = (
-            y.view(b, t, self.n_heads, d // self.n_heads).transpose(1, 2)  # (B, H, T, D / H)
-            for y in self.qkv(self.norm(x)).chunk(3, dim=-1)
-        )
-        weights = (q @ k.transpose(-1, -2) * (d // self.n_heads) ** -0.5).softmax(dim=-1)
-        mixed = (weights @ v).transpose(1, 2).reshape(b, t, d)
-        return x + self.dropout(self.out(mixed))
-
-
-def _flat_and_seen(points: Tensor) -> Tensor:
-    """(B, T, K, 4) to (B, T, 3 K): x, y and whether it was seen; z of body and face is a guess."""
-    there = (points[..., 3:] > 0).to(points.dtype)
-    return torch.cat([points[..., :2] * there, there], dim=-1).flatten(2)
-
-
-def _size(group: str) -> int:
-    points = SIGN69.groups[group]
-    return points.stop - points.start
