@@ -61,7 +61,8 @@ def show_pack(name: str, as_json: bool) -> None:
         "notice": manifest.notice,
         "languages": ", ".join(manifest.languages),
         "runs": graphs,
-        "eats": f"{manifest.view} keypoints, {manifest.window} frames at {manifest.fps:g} fps",
+        "eats": f"{manifest.view} keypoints, {manifest.window} frames at {manifest.fps:g} fps, "
+        f"preprocessing {manifest.preprocess} {manifest.preprocess_version}",
         "licence": f"code {licences.code}; weights {licences.weights}; data {licences.data}",
         "measured": "\n".join(f"{k}: {v:.8g}" for k, v in sorted(manifest.measured.items())),
         "size": f"{pack.size_bytes / 1e6:.1f} MB",
