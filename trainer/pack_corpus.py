@@ -85,7 +85,7 @@ def _of_wlasl(
         "val": np.flatnonzero((corpus.split == "val") & (corpus.label < N_WLASL_GLOSSES)),
     }
     for split, numbers in chosen.items():
-        for i in numbers:
+        for i in numbers.tolist():
             signer = str(corpus.signer[i])
             yield _clip(str(corpus.video_id[i]), signer, split, glosses[i], corpus.sequences[i])
     for i in _some(np.flatnonzero(in_train & ~known), amounts.others, rng):
