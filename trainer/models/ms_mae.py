@@ -31,6 +31,7 @@ from fingerpost.trainer.models.ms_mae_streams import (
     cubelets,
     positions,
     split_streams,
+    tokens_with,
 )
 
 INIT_STD = 0.02
@@ -92,17 +93,18 @@ class MsMaeEncoder(nn.Module):
         frame_mask : shape (B, T), bool; False for frames that only fill up. None = all are real
         """
         keypoints = only_real(keypoints, frame_mask)
-        tokens = self.embed(keypoints).flatten(1, 2)  # (B, S N, D)
-        there = self.seen(keypoints)
+        tokens, there = self.embed(keypoints).flatten(1, 2), self.seen(keypoints)
         packed = pack(tokens, there.flatten(1))
         states = self.encode(packed.tokens, packed.mask)
         return unpack(states, packed, tokens.shape[1]).unflatten(1, there.shape[1:])
 
     def embed(self, keypoints: Tensor) -> Tensor:
         """Tokens (B, S, N, D) of all streams, with what says when and of which stream: Eq. 3."""
-        tokens = []
-        for name, frames in self._split(keypoints).items():
-            tokens.append(self.embedding[WEIGHTS[name]](cubelets(frames, self.config.cubelet)))
+        return self.embed_cubes(cubes_of(keypoints, self.config))
+
+    def embed_cubes(self, cubes: dict[str, Tensor]) -> Tensor:
+        """``embed``, of what ``cubes_of`` gave."""
+        tokens = [self.embedding[WEIGHTS[name]](cube) for name, cube in cubes.items()]
         return torch.stack(tokens, dim=1) + self.places(tokens[0].shape[1])
 
     def places(self, n_tokens: int) -> Tensor:
@@ -111,10 +113,8 @@ class MsMaeEncoder(nn.Module):
 
     def seen(self, keypoints: Tensor, frame_mask: Tensor | None = None) -> Tensor:
         """Which tokens there are, (B, S, N) bool: something of the stream was seen."""
-        keypoints = only_real(keypoints, frame_mask)
-        streams = self._split(keypoints).values()
-        size = self.config.cubelet
-        return torch.stack([(cubelets(s[..., -1], size) > 0).any(-1).any(-1) for s in streams], 1)
+        seen = only_real(keypoints, frame_mask)[..., -1] > 0
+        return tokens_with(seen, self.config.streams, self.config.cubelet)
 
     def encode(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
         """The transformer: tokens (B, N, D) to states; a token whose mask (B, N) is False is not
@@ -129,15 +129,11 @@ class MsMaeEncoder(nn.Module):
         Rows of tokens that there are add up to 1; all else is 0.
         """
         keypoints = only_real(keypoints, frame_mask)
-        tokens = self.embed(keypoints).flatten(1, 2)
-        there = self.seen(keypoints).flatten(1)  # (B, S N)
+        tokens, there = self.embed(keypoints).flatten(1, 2), self.seen(keypoints).flatten(1)
         for block in self.blocks[:-1]:
             tokens = block(tokens, there)
         weights = self.blocks[-1].attention_weights(tokens, there)
         return weights * there[:, None, :, None]
-
-    def _split(self, keypoints: Tensor) -> dict[str, Tensor]:
-        return split_streams(keypoints, self.config.streams, self.config.coordinates)
 
 
 class MsMaeDecoder(nn.Module):
@@ -187,23 +183,27 @@ class MsMae(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Squared distances (M,) of the masked tokens, stream by stream, and each one's clip (M,).
 
-        Only points that were seen count, and tokens that have one: see ``targets_of``.
+        Only points that were seen count, and tokens that have one.
         """
         keypoints = only_real(keypoints, frame_mask)
-        states = self.reconstruct(keypoints, masked)  # (B, S, N, D)
+        cubes = cubes_of(keypoints, self.config)
+        states = self.reconstruct(cubes, self.encoder.seen(keypoints), masked)  # (B, S, N, D)
+        asked = masked & wanted_tokens(keypoints, self.config)
         errors, clips = [], []
-        for i, (name, target) in enumerate(targets_of(keypoints, self.config).items()):
-            hit = masked[:, i] & target.wanted
-            truth, counts = target.points[hit], target.counts[hit]  # (M, cubelet, K, C), (.., 1)
+        for i, (name, cube) in enumerate(cubes.items()):
+            hit = asked[:, i]
+            truth, counts = target_of(cube[hit])  # (M, cubelet, K, C), (M, cubelet, K, 1)
             said = self.decoder.heads[WEIGHTS[name]](states[:, i][hit]).float().view_as(truth)
             errors.append(((said - truth) * counts).square().flatten(1).sum(1))
             clips.append(hit.nonzero()[:, 0])
         return torch.cat(errors), torch.cat(clips)
 
-    def reconstruct(self, keypoints: Tensor, masked: Tensor) -> Tensor:
-        """What the decoder says of each token, (B, S, N, D); its heads make keypoints of it."""
-        tokens = self.encoder.embed(keypoints)
-        there = self.encoder.seen(keypoints)
+    def reconstruct(self, cubes: dict[str, Tensor], there: Tensor, masked: Tensor) -> Tensor:
+        """What the decoder says of each token, (B, S, N, D); its heads make keypoints of it.
+
+        cubes : of ``cubes_of``; there : (B, S, N), bool, tokens with anything in them
+        """
+        tokens = self.encoder.embed_cubes(cubes)
         visible = pack(tokens.flatten(1, 2), (there & ~masked).flatten(1))
         states = self.encoder.encode(visible.tokens, visible.mask)
         n_tokens = there[0].numel()  # S N
@@ -215,29 +215,25 @@ class MsMae(nn.Module):
         return unpack(answers, asked, n_tokens).view_as(tokens)
 
 
-class Target(NamedTuple):
-    """What is to be reconstructed of a stream.
-
-    points : (B, N, cubelet, K, C); counts : (B, N, cubelet, K, 1), 0 for what was not seen
-    wanted : (B, N), bool, tokens of which anything counts
-    """
-
-    points: Tensor
-    counts: Tensor
-    wanted: Tensor
+def cubes_of(keypoints: Tensor, config: MsMaeConfig) -> dict[str, Tensor]:
+    """Each stream of (B, T, K, 4) in cubelets, (B, N, cubelet, K of stream, coordinates + 1)."""
+    streams = split_streams(keypoints, config.streams, config.coordinates)
+    return {name: cubelets(frames, config.cubelet) for name, frames in streams.items()}
 
 
-def targets_of(keypoints: Tensor, config: MsMaeConfig) -> dict[str, Target]:
-    """The target of each stream, from keypoints (B, T, K, 4).
+def target_of(cube: Tensor) -> tuple[Tensor, Tensor]:
+    """What is to be reconstructed of a stream's cubelets: (..., K, C), and what counts (..., K, 1).
 
     What ``fill_gaps`` put there is a guess, and nothing to learn from: it does not count.
     """
-    targets = {}
-    for name, frames in split_streams(keypoints, config.streams, config.coordinates).items():
-        cubes = cubelets(frames.float(), config.cubelet)
-        counts = (cubes[..., -1:] > FILLED_CONFIDENCE).float()
-        targets[name] = Target(cubes[..., :-1], counts, counts.flatten(2).any(-1))
-    return targets
+    cube = cube.float()
+    return cube[..., :-1], (cube[..., -1:] > FILLED_CONFIDENCE).float()
+
+
+def wanted_tokens(keypoints: Tensor, config: MsMaeConfig) -> Tensor:
+    """Which tokens can be asked for, (B, S, N) bool: those with a point that counts."""
+    counts = keypoints[..., -1] > FILLED_CONFIDENCE
+    return tokens_with(counts, config.streams, config.cubelet)
 
 
 class Packed(NamedTuple):
@@ -256,7 +252,9 @@ class Packed(NamedTuple):
         a softmax over nothing has no value."""
         if self.real is None:
             return None
-        return self.real | (torch.arange(self.real.shape[1], device=self.real.device) == 0)
+        nobody = ~self.real.any(dim=1, keepdim=True)
+        first = torch.arange(self.real.shape[1], device=self.real.device) == 0
+        return self.real | (nobody & first)
 
 
 def pack(tokens: Tensor, wanted: Tensor) -> Packed:

@@ -68,6 +68,12 @@ def cubelets(frames: Tensor, size: int) -> Tensor:
     return frames.unflatten(1, (-1, size))
 
 
+def tokens_with(points: Tensor, names: tuple[str, ...], size: int) -> Tensor:
+    """Which tokens have any of the points (B, T, K) bool, (B, S, N) bool."""
+    of_streams = [cubelets(points[:, :, MSMAE.groups[name]], size) for name in names]
+    return torch.stack([cubes.flatten(2).any(-1) for cubes in of_streams], dim=1)
+
+
 def positions(n_tokens: int, width: int, like: Tensor) -> Tensor:
     """The positional encoding of the Transformer's paper: sines and cosines, (N, D)."""
     at = torch.arange(n_tokens, device=like.device, dtype=torch.float32)[:, None]

@@ -21,7 +21,14 @@ from fingerpost.edge_runtime.keypoints import SIGN69, view_indices
 from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION, trim
 from fingerpost.edge_runtime.preprocess_ms_mae import N_WITHOUT_FACE, preprocess_ms_mae
 from fingerpost.trainer.augment import AugmentSettings, augment_frames
-from fingerpost.trainer.models.ms_mae import MsMae, MsMaeConfig, only_real, targets_of
+from fingerpost.trainer.models.ms_mae import (
+    MsMae,
+    MsMaeConfig,
+    cubes_of,
+    only_real,
+    target_of,
+    wanted_tokens,
+)
 from fingerpost.trainer.models.ms_mae_masks import MASKS, draw_masks
 from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.recipe import convert
@@ -124,8 +131,7 @@ class MsMaePretraining:
             keypoints = only_real(_augmented(keypoints, seeds, self._augment), frame_mask)
         masked = torch.from_numpy(self._masks([len(at) for at in chosen], seeds))
         inputs = {"keypoints": keypoints, "frame_mask": frame_mask, "masked": masked}
-        wanted = [target.wanted for target in targets_of(keypoints, self._config).values()]
-        n_masked = int((torch.stack(wanted, dim=1) & masked).sum())
+        n_masked = int((wanted_tokens(keypoints, self._config) & masked).sum())
         return Batch(inputs, n_masked, list(clips))
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -153,12 +159,13 @@ class MsMaePretraining:
         A stream of which nothing is left visible is put at the origin.
         """
         total = torch.zeros(len(keypoints), device=keypoints.device)
-        for i, target in enumerate(targets_of(keypoints, self._config).values()):
-            hidden = masked[:, i, :, None, None, None] * target.counts  # (B, N, cubelet, K, 1)
-            shown = target.counts - hidden
+        for i, cube in enumerate(cubes_of(keypoints, self._config).values()):
+            points, counts = target_of(cube)
+            hidden = masked[:, i, :, None, None, None] * counts  # (B, N, cubelet, K, 1)
+            shown = counts - hidden
             n_shown = shown.sum((1, 2), keepdim=True)
-            mean = (target.points * shown).sum((1, 2), keepdim=True) / n_shown.clamp(min=1)
-            total = total + ((target.points - mean) * hidden).square().flatten(1).sum(1)
+            mean = (points * shown).sum((1, 2), keepdim=True) / n_shown.clamp(min=1)
+            total = total + ((points - mean) * hidden).square().flatten(1).sum(1)
         return total
 
     def _masks(self, n_frames: Sequence[int], seeds: Sequence[int]) -> np.ndarray:
@@ -172,13 +179,13 @@ def chosen_frames(n_frames: int, settings: Settings, draw: int | None) -> np.nda
 
     draw : a seed; None = those in the middle, evenly
     """
-    step, start = settings.stride, max(0, n_frames - settings.span) / 2
+    step, start = settings.stride, max(0, n_frames - settings.span) // 2
     of_step: Any = 0.5
     n_used = min(n_frames, settings.span)
     if draw is not None:
         rng = np.random.default_rng([draw, 1])  # another than the mask's
         step = max(1.0, step * np.exp(rng.uniform(-1, 1) * settings.tempo))
-        start = rng.uniform(0, 2 * start)
+        start = int(rng.integers(max(0, n_frames - settings.span) + 1))
     n = max(1, int(n_used / step))
     if draw is not None:
         of_step = 0.5 + settings.uneven * (rng.random(n) - 0.5)
