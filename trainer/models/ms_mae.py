@@ -15,7 +15,7 @@ or to reconstruct, so hands alone cost no body; the decoder is not asked for suc
 
 import contextlib
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -132,7 +132,8 @@ class MsMaeEncoder(nn.Module):
         tokens, there = self.embed(keypoints).flatten(1, 2), self.seen(keypoints).flatten(1)
         for block in self.blocks[:-1]:
             tokens = block(tokens, there)
-        weights = self.blocks[-1].attention_weights(tokens, there)
+        last: Any = self.blocks[-1]
+        weights = last.attention_weights(tokens, there)
         return weights * there[:, None, :, None]
 
 
@@ -310,9 +311,10 @@ class Block(nn.Module):
             nn.Linear(config.expansion * width, width),
         )
         self.dropout = nn.Dropout(config.dropout)
-        for layer in (self.qkv, self.out, self.mlp[0], self.mlp[2]):
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Tokens (B, N, D) to (B, N, D); mask : (B, N), bool, True for what is looked at."""

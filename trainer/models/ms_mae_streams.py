@@ -95,13 +95,18 @@ class CubeletEmbedding(nn.Module):
         self.conv = nn.Conv1d(width, width, cubelet, stride=cubelet)
         nn.init.normal_(self.linear.weight, std=n_inputs**-0.5)
         nn.init.normal_(self.conv.weight, std=(width * cubelet) ** -0.5)
-        nn.init.zeros_(self.linear.bias)
-        nn.init.zeros_(self.conv.bias)
+        for layer in (self.linear, self.conv):
+            nn.init.zeros_(_bias_of(layer))
 
     def forward(self, cubes: Tensor) -> Tensor:
         """Shape (..., cubelet, K, C) to (..., D)."""
         # Both are linear, and a cubelet meets no other: multiplied with each other first, they are
         # one product of a sixth of the work.
         weight = torch.einsum("dcs,ck->dsk", self.conv.weight, self.linear.weight)
-        bias = self.conv.bias + self.conv.weight.sum(-1) @ self.linear.bias
+        bias = _bias_of(self.conv) + self.conv.weight.sum(-1) @ _bias_of(self.linear)
         return F.linear(cubes.flatten(-3), weight.flatten(1), bias)
+
+
+def _bias_of(layer: nn.Linear | nn.Conv1d) -> Tensor:
+    assert layer.bias is not None
+    return layer.bias
