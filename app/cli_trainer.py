@@ -58,8 +58,10 @@ def train(
 
         show_plan(plan(chosen), json)
         return
+    from fingerpost.trainer.freed_memory import keep_freed_memory
     from fingerpost.trainer.train import train as run
 
+    keep_freed_memory()  # here, for it changes the whole process
     folder = output or Path("runs") / recipe.stem
     try:
         with TrainingProgress() as progress:

@@ -2,8 +2,8 @@
 
 Each step asks for the same memory: activations, gradients. The C library gives freed memory back to
 the system, which has to find it and to clear it, page by page, when the next step asks again. On a
-virtual machine whose host takes back what is free, that was a third of the time of a step of
-Uni-Sign with mT5-base. PyTorch keeps freed memory of GPUs by itself.
+virtual machine whose host takes back what is free, that was 29 % of the time of a step of Uni-Sign
+with mT5-base, measured once (docs/results.md). PyTorch keeps freed memory of GPUs by itself.
 """
 
 import ctypes
