@@ -93,11 +93,15 @@ def test_novelty_peaks_at_the_boundaries():
     assert set(np.argsort(found)[-2:]) == {6, 12}
 
 
-def test_contrast_takes_away_what_distance_does():
+def test_contrast_is_in_standard_deviations_of_what_there_is():
+    band = band_of(np.exp(np.array([[1.0, 3], [3, 5]])), 2)  # logarithms 1, 3, 5: spread 1.63
+    assert contrast(band) == pytest.approx(np.array([[-1, 0], [1, 0]]) * 1.5**0.5)
+    assert contrast(np.full((4, 3), 0.2)).tolist() == np.zeros((4, 3)).tolist()
+    assert contrast(np.zeros((0, 3))).shape == (0, 3)
+
+
+def test_blocks_of_attention_that_falls_with_distance_are_found():
     n = 30
-    falling = np.exp(-np.abs(np.subtract.outer(np.arange(n), np.arange(n))) / 3.0)
-    assert contrast(band_of(falling, n)) == pytest.approx(0)
+    falling = np.exp(-np.abs(np.subtract.outer(np.arange(n), np.arange(n))) / 10.0)
     two = falling * blocks(15, 15, inside=1.0, outside=0.3)
-    band = contrast(band_of(two, n))
-    assert band[10, 3] > 0 > band[13, 3]  # within a block, and across
-    assert best_blocks(band, 2.0, 3, 20) == [15]
+    assert best_blocks(contrast(band_of(two, n)), 5.0, 3, 20) == [15]

@@ -108,13 +108,13 @@ def cut_evenly(sentence: Sentence, settings: EvenSettings) -> list[float]:
 
 _OF_SPEED: dict[str, tuple] = {
     "smooth_ms": (0.0, 40.0, 80.0, 120.0, 200.0),
-    "depth": (0.1, 0.4, 0.8, 1.6, 2.4),
-    "min_sign_ms": (240.0, 400.0, 560.0, 800.0),
+    "depth": (0.1, 0.4, 0.8, 1.6, 2.4, 3.2),
+    "min_sign_ms": (240.0, 400.0, 560.0, 720.0, 880.0),
     "hands": HAND_WAYS,
     "way_ms": (0.0, 80.0, 160.0, 240.0),
 }
 _OF_ATTENTION: dict[str, tuple] = {
-    "cost": (0.0, 1.0, 2.0, 3.0, 4.0, 6.0),
+    "cost": (0.5, 1.0, 2.0, 3.0, 4.0),
     "shortest_ms": (240.0, 400.0, 560.0),
     "longest_ms": (1200.0, 1600.0, 2400.0),
     "way_ms": (0.0, 80.0, 160.0, 240.0),
@@ -124,7 +124,7 @@ WAYS: dict[str, tuple[Cutter, Any, Mapping[str, tuple]]] = {
     "attention and speed": (
         cut_by_attention,
         AttentionSettings(),
-        {**_OF_ATTENTION, "speed": (0.5, 1.0, 2.0, 4.0, 8.0)},
+        {**_OF_ATTENTION, "speed": (0.5, 1.0, 2.0, 3.0, 4.0)},
     ),
     "attention alone": (cut_by_attention, AttentionSettings(speed=0.0), _OF_ATTENTION),
     "slowest": (cut_by_speed, VelocitySettings(), _OF_SPEED),

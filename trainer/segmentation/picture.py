@@ -1,7 +1,7 @@
 """A picture of the attention that signs were found in, with the signs as squares on its diagonal.
 
 As figure 3 of the paper, but for the squares, which nobody chose by hand. Both axes are time; a
-cell is two moments, the brighter the more they look at each other than is usual at their distance.
+cell is two moments, the brighter the more they look at each other.
 A long clip is drawn in panels of ``PANEL_MS``.
 """
 

@@ -32,9 +32,9 @@ class VelocitySettings:
     cut_at : where the hands are slowest, or fastest
     """
 
-    smooth_ms: float = 60.0
+    smooth_ms: float = 80.0
     depth: float = 0.4
-    min_sign_ms: float = 240.0
+    min_sign_ms: float = 560.0
     way_ms: float = 160.0
     hands: str = "fastest"
     cut_at: str = "slowest"
