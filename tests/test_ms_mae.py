@@ -1,5 +1,8 @@
 """MS-MAE: streams, tokens, masks and the loss, by hand where that can be done."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +10,7 @@ import torch
 from fingerpost.edge_runtime.keypoints import MEDIAPIPE_HOLISTIC, MSMAE, SIGN69, PoseSequence
 from fingerpost.edge_runtime.preprocess import FILLED_CONFIDENCE, preprocess
 from fingerpost.edge_runtime.preprocess_ms_mae import LIMIT, N_WITHOUT_FACE, preprocess_ms_mae
+from fingerpost.trainer.corpora.holistic_arrays import WLASL50, read_wlasl50
 from fingerpost.trainer.models.ms_mae import (
     MsMae,
     MsMaeConfig,
@@ -28,6 +32,7 @@ from fingerpost.trainer.models.ms_mae_streams import (
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+DATA = Path(os.environ.get("FINGERPOST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 TINY = MsMaeConfig(width=16, depth=2, heads=2, decoder_depth=1)
 BODY, LEFT, RIGHT = (MSMAE.groups[name] for name in ("body", "left_hand", "right_hand"))
 
@@ -95,6 +100,23 @@ def test_hands_alone_have_a_place_and_a_lost_hand_is_filled_in_or_zero():
 
 def test_the_face_is_there_where_it_was_asked_for():
     assert preprocess_ms_mae(a_sequence(MEDIAPIPE_HOLISTIC), face=True).shape == (6, len(MSMAE), 4)
+
+
+def test_real_bodies_and_hands_come_out_in_the_same_range():
+    """The same signs from hands and body, and from hands alone: one model must read both."""
+    file = DATA / "wlasl50_holistic" / WLASL50
+    if not file.is_file():
+        pytest.skip(f"no clips at {file}: set FINGERPOST_DATA")
+    for sequence in read_wlasl50(file).sequences[:60]:
+        with_body = preprocess_ms_mae(sequence)
+        sequence.confidence[:, SIGN69.groups["body"]] = 0
+        alone = preprocess_ms_mae(sequence)
+        assert np.isfinite(with_body).all() and with_body[:, BODY, 3].any()
+        assert not alone[:, BODY].any()
+        for found in (with_body, alone):
+            wrists = found[:, [LEFT.start, RIGHT.start]]
+            wrists = wrists[wrists[..., 3] > 0]
+            assert len(wrists) and np.abs(wrists[:, :2]).max() < 4  # shoulder widths
 
 
 # Streams and tokens
