@@ -51,7 +51,7 @@ def count_pairs(kind: str, predictions: Sequence[Prediction]) -> Counter[tuple[s
     """How often each true gloss was answered by each said one, the right answers included."""
     if kind == "isolated":
         return Counter((p.truth, p.said) for p in predictions)
-    if kind != "glosses":
+    if kind not in ("glosses", "live_glosses"):
         return Counter()
     alignment = metrics.align(
         [p.truth.split() for p in predictions], [p.said.split() for p in predictions]

@@ -48,6 +48,7 @@ LOWER_IS_BETTER = {"wer", "cer", "unexplained"}
 MAIN_FIGURE = {  # of each kind
     "isolated": "top1",
     "glosses": "wer",
+    "live_glosses": "wer",  # as they are shown while somebody signs
     "text": "bleu4",
     "motion": "unexplained",
 }
@@ -269,6 +270,7 @@ def _motion(predictions: list[Prediction], text_language: str) -> _Measured:
 KINDS: dict[str, Callable[[list[Prediction], str], _Measured]] = {
     "isolated": _isolated,
     "glosses": _glosses,
+    "live_glosses": _glosses,
     "text": _text,
     "motion": _motion,
 }

@@ -134,6 +134,7 @@ class PocketTranslator(nn.Module):
         self, heard: Heard, asked: Asked, n_beams: int = 4, max_tokens: int = 100
     ) -> Tensor:
         """Token ids (R, at most max_tokens) of the likeliest answers by beam search."""
+        from transformers.cache_utils import DynamicCache, EncoderDecoderCache
         from transformers.modeling_outputs import BaseModelOutput
 
         made = self.language_model.generate(
@@ -142,6 +143,8 @@ class PocketTranslator(nn.Module):
             decoder_start_token_id=self._first(asked).tolist(),
             num_beams=n_beams,
             max_new_tokens=max_tokens,
+            # by itself, it would make one with as many layers as the encoder has
+            past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
         )
         return made[:, 1:]  # without the question
 

@@ -5,12 +5,14 @@ from typing import Any
 from fingerpost.trainer.tasks.isolated import Isolated
 from fingerpost.trainer.tasks.ms_mae import MsMaePretraining
 from fingerpost.trainer.tasks.ms_mae_translation import MsMaeTranslation
+from fingerpost.trainer.tasks.pocket_translation import PocketTranslation
 from fingerpost.trainer.tasks.translation import Translation
 
 TASKS: dict[str, Any] = {
     "isolated": Isolated,
     "ms_mae": MsMaePretraining,
     "ms_mae_translation": MsMaeTranslation,
+    "pocket_translation": PocketTranslation,
     "translation": Translation,
 }
 
