@@ -39,6 +39,7 @@ from fingerpost.distill.teacher_rows import ROW, reading_of, table_of
 from fingerpost.distill.top_k import TopK
 from fingerpost.trainer.feed import Clips, PreparedClips, plain_batches
 from fingerpost.trainer.models.uni_sign import IGNORED
+from fingerpost.trainer.recipe import convert
 
 FORMAT_VERSION = 1
 ABOUT = "teacher.json"
@@ -66,7 +67,7 @@ class TeacherCache:
 
     def __init__(self, folder: Path, made: dict[str, Any]) -> None:
         self.folder, self.made = folder, made
-        self.settings = msgspec.convert(made["settings"], TeacherSettings)
+        self.settings = convert(made["settings"], TeacherSettings, str(folder / ABOUT))
         self._batches = [_read(path)[0] for path in sorted(folder.glob(PARTS))]
         self._places = {
             name: (b, row)
@@ -157,7 +158,7 @@ def key_of(teacher_hash: str, clips: Clips, settings: TeacherSettings) -> dict[s
         "format_version": FORMAT_VERSION,
         "teacher": teacher_hash,
         "clips": sorted(shards.about.content_hash for shards in clips.shards),
-        "settings": msgspec.to_builtins(settings),
+        "settings": json.loads(msgspec.json.encode(settings)),  # with lists, as it is read back
     }
 
 
@@ -172,8 +173,8 @@ def open_teacher_cache(folder: Path, key: dict[str, Any] | None = None) -> Teach
         raise ValueError(f"{folder} holds no teacher's answers, or is not complete: {MAKE_IT}")
     try:
         made = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        n_clips = made.pop("n_clips")
-    except (ValueError, KeyError, AttributeError) as error:
+        n_clips, _ = made.pop("n_clips"), made["settings"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{folder / ABOUT} is damaged: {MAKE_IT}") from error
     _check_same(folder, made, made if key is None else key)
     cache = TeacherCache(folder, made)
@@ -260,7 +261,7 @@ def _read(path: Path) -> tuple[pa.RecordBatch, dict[str, Any]]:
         with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
             batch = stream.read_next_batch()
         made = json.loads((batch.schema.metadata or {})[METADATA])
-    except (pa.ArrowException, StopIteration, ValueError, KeyError) as error:
+    except (pa.ArrowException, OSError, StopIteration, ValueError, KeyError) as error:
         raise ValueError(f"{path} is damaged: delete it, and {MAKE_IT} again") from error
     if not batch.schema.equals(ROW):
         raise ValueError(f"{path} is no part of a teacher's answers")
