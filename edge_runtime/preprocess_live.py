@@ -10,7 +10,6 @@ import numpy as np
 from fingerpost.edge_runtime.keypoints import HAND_POINTS, SIGN69, PoseSequence, to_view
 from fingerpost.edge_runtime.preprocess import NOMINAL_SHOULDERS, SHOULDERS_PER_PALM
 
-PREPROCESS_VERSION = 1
 FPS = 25.0  # that the models are trained on
 SETTLE_MS = 4000  # the shoulders are a mean over about so long
 NOMINAL_WIDTH = 0.4  # of shoulders, picture heights, where neither they nor a palm were seen

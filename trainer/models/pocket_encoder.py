@@ -9,7 +9,7 @@ Attention knows distances by a fixed slope for each head ("Train Short, Test Lon
 ICLR 2022, Sec. 3): no table to look up, and no end to the positions.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -61,18 +61,19 @@ class PoseStream(KeypointEmbedding):
         super().__init__(config.width, HandShape)
         self.look_ahead = config.look_ahead
         self.width = config.width
-        self.layers = nn.ModuleList()
+        layers: list[CausalConv | LimitedAttention] = []
         for i in range(config.n_blocks):
-            self.layers.append(CausalConv(config))
+            layers.append(CausalConv(config))
             # after every n_blocks / n_attentions blocks, the last of them at the end
             if (i + 1) * config.n_attentions // config.n_blocks > (
                 i * config.n_attentions // config.n_blocks
             ):
-                self.layers.append(LimitedAttention(config))
+                layers.append(LimitedAttention(config))
+        self.layers: Any = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(config.width)
         self.dropout = nn.Dropout(config.dropout)
         self.n_seen = config.past + config.look_ahead
-        self.n_memory = KEPT + sum(layer.n_memory for layer in self.layers)
+        self.n_memory = KEPT + sum(layer.n_memory for layer in layers)
 
     def forward(self, keypoints: Tensor, frame_mask: Tensor) -> Frames:
         """A whole clip: T states, T a multiple of ``STRIDE``, after ``KEPT`` rows of zeros.
