@@ -47,7 +47,7 @@ ROW = pa.schema(
     }
 )
 KEYPOINTS = ("coordinates", "confidence")
-NEWER = {"spans": []}  # columns that older shards lack, and what stands there
+NEWER: dict[str, list[int]] = {"spans": []}  # columns that older shards lack, and what stands there
 
 
 @dataclass(frozen=True)
