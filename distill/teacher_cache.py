@@ -229,7 +229,7 @@ def _check_same(folder: Path, made: dict[str, Any], wanted: dict[str, Any]) -> N
     for name, value in wanted.items():
         if made.get(name) != value:
             of = what.get(name, "another version of Fingerpost")
-            raise ValueError(f"{folder} is of {of}: delete it, or give another folder; {MAKE_IT}")
+            raise ValueError(f"{folder} is of {of}: delete it, or give another folder")
 
 
 def _begin(folder: Path, key: dict[str, Any]) -> set[str]:

@@ -169,12 +169,24 @@ def _texts_of(clips: Iterable[Clips]) -> tuple[list[str], list[str]]:
 
 def _answers(network: nn.Module, task: Task, clips: Clips, n_clips: int) -> Said:
     """The answers to so many clips, from all over the corpus."""
-    if n_clips < 1:
-        return {}
-    numbers = np.unique(np.linspace(0, len(clips) - 1, min(n_clips, len(clips))).round())
+    numbers = _clips_to_ask(task, clips, n_clips)
     prepared = PreparedClips(clips, task, cache=False)
-    said = predict(task, network, prepared, numbers.astype(int).tolist(), BATCH, "cpu")
+    said = predict(task, network, prepared, numbers, BATCH, "cpu")
     return {(one.id, kind): one.said for kind, answers in said.items() for one in answers}
+
+
+def _clips_to_ask(task: Task, clips: Clips, n_clips: int) -> list[int]:
+    """So many numbers of clips that have a label for what the task asks, always the same."""
+    found: list[int] = []
+    for i in np.random.default_rng(0).permutation(len(clips)).tolist():
+        if len(found) >= n_clips:
+            break
+        try:
+            task.prepare(clips[i])
+        except ValueError:  # such as a single sign, where it is sentences that are asked for
+            continue
+        found.append(i)
+    return found
 
 
 def _cut(network: Any, task: Any, trimmed: TrimmedVocabulary) -> None:

@@ -36,9 +36,10 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory: pytest.TempPathFactory, shards: Path) -> Path:
-    """One clip for each of the four ways."""
+    """One clip for each of the four ways, and one that has no label, so nothing can be asked."""
     folder = tmp_path_factory.mktemp("shards") / "few"
     clips = [open_shards(shards)[i] for i in range(4)]
+    clips.append(replace(clips[0], id="unlabelled", text="", glosses=()))
     write_shards(folder, clips, ShardsAbout(corpus="few", schema="sign69"))
     return folder
 
@@ -135,7 +136,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory, task: Translation, few: Pa
     """A teacher that knows the answers to three clips, and learned a wrong one to the other."""
     torch.manual_seed(0)
     model = UniSign(UniSignConfig({**READER, **task._token_numbers(), "vocab_size": N_ROWS}))
-    clips = [task.prepare(clip) for clip in Clips([str(few)], "")]
+    clips = [task.prepare(clip) for clip in list(Clips([str(few)], ""))[:4]]
     text, glosses = clips[2].questions
     clips[2] = replace(clips[2], questions=(replace(text, truth=WRONG), glosses))
     batch = task.batch(clips, None, 0)
