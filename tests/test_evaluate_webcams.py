@@ -54,8 +54,11 @@ def data(ways, tmp_path, monkeypatch):
                     clip, id=f"{name}.{clip.id}", signer=f"webcam_{name}", split="", glosses=glosses
                 )
 
+        yield replace(ways[0], id="c.idle", signer="webcam_c", split="", glosses=("none",))
+
     glosses = ("up", "down", "rare", "left", "right")
-    wlasl = [*ways, replace(ways[0], id="rare", glosses=("rare",))]
+    rare = [replace(ways[0], id=gloss, glosses=(gloss,)) for gloss in ("rare", "none")]
+    wlasl = [*ways, *rare]
     corpus = SimpleNamespace(glosses=glosses)
     monkeypatch.setattr(module.wlasl_hands, "read_wlasl_hands", lambda path: corpus)
     monkeypatch.setattr(module, "clips_of_wlasl", lambda corpus: iter(wlasl))
@@ -100,6 +103,12 @@ def test_wlasl_gives_its_first_glosses_and_those_of_the_webcams(data):
     more = make_shards(data, data / "more", Options(n_glosses=3, per_label=1))
     assert ("rare",) in {tuple(row) for row in open_shards(more["wlasl"]).column("glosses")}
     assert open_shards(more["webcam_c"])[0].sequence.confidence[:, :9].all()
+
+
+def test_idle_hands_are_not_the_sign_none(data):
+    folders = make_shards(data, data / "shards", Options(n_glosses=5))
+    for folder in folders.values():
+        assert ["none"] not in open_shards(folder).column("glosses")
 
 
 def test_each_is_tested_by_a_network_that_has_not_seen_it(data, monkeypatch):

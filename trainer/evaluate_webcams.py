@@ -6,7 +6,7 @@ DATA holds ``wlasl_hands/`` and ``webcam/``. The three sets are of one signer, c
 so each is tested on by a network that has never seen anything of it; a fourth training, on WLASL
 alone, says what the two other webcams bought. The best weights are chosen on WLASL's val part,
 never on a webcam. All glosses that a network knows compete; clips of a label that WLASL does not
-have cannot be read by anybody who has not seen that set, and are left out.
+have cannot be read by anybody who has not seen that set, and are left out; so are idle hands.
 """
 
 import argparse
@@ -33,6 +33,7 @@ from fingerpost.trainer.shards import ABOUT, ShardsAbout, write_shards
 from fingerpost.trainer.train import train
 
 WLASL, ALONE = "wlasl", "WLASL alone"
+NO_SIGN = "none"  # what webcam set a calls clips of idle hands; in WLASL it is the sign NONE
 FIGURES = "webcams.json"
 BATCH = 64
 
@@ -85,7 +86,7 @@ def make_shards(data: Path, out: Path, options: Options) -> dict[str, Path]:
 
     Of a webcam, the clips in the split "train" are those for training; a test takes all.
     """
-    clips = list(read_webcam(data / "webcam"))
+    clips = [clip for clip in read_webcam(data / "webcam") if clip.glosses[0] != NO_SIGN]
     by_set = {name: list(group) for name, group in groupby(clips, lambda clip: clip.signer)}
     folders = {name: out / name for name in (WLASL, *by_set)}
     if not (folders[WLASL] / ABOUT).is_file():
