@@ -116,9 +116,9 @@ def read_source(
     """The keypoints of a whole video or keypoint file, at its own rate; ValueError for a camera."""
     from fingerpost.edge_runtime.resample import Resampler
 
-    if source.isdecimal():
-        raise ValueError("a camera has no end to wait for; record a video and give that")
     with observe(source, landmarker, mirrored, tell=tell) as observer:
+        if observer.live:
+            raise ValueError("a camera has no end to wait for; record a video and give that")
         resampler, frames = Resampler(observer.fps), []
         with CaptionPrinter(observer.n_frames, what="landmarks") as printer:
             for sight in observer:

@@ -170,7 +170,11 @@ def test_a_single_clip_has_figures_and_no_interval():
 @pytest.mark.parametrize(
     ("kind", "answers", "message"),
     [
-        ("signs", SIGNS, "^no kind 'signs' of predictions; known are isolated, glosses, text$"),
+        (
+            "signs",
+            SIGNS,
+            "^no kind 'signs' of predictions; known are isolated, glosses, live_glosses, text, motion$",
+        ),
         ("isolated", [], "^no predictions to evaluate$"),
         ("isolated", [*SIGNS, SIGNS[0]], "^clip 1 has more than one prediction; keep one$"),
         ("isolated", [*SIGNS, Prediction("5", "", "", "x")], "^clip 5 has no true gloss"),

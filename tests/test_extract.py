@@ -202,7 +202,7 @@ def test_a_view_takes_keypoints_of_either_source(tmp_path):
         else:
             assert as_found.reason == "unreadable media"
             assert "choose a view" in as_found.detail
-    assert extract_clip(media, brightness, Settings(view="msmae")).reason == "unreadable media"
+    assert extract_clip(media, brightness, Settings(view="found203")).reason == "unreadable media"
 
 
 def test_settings_that_cannot_be_are_named():

@@ -101,7 +101,7 @@ def test_a_clip_of_shards_is_segmented(tmp_path, weights):
         (["{shards}", "--clip", "b"], "has no clip 'b'; name one with --clip, such as a"),
         (["{shards}"], "has no clip ''"),
         (["{folder}"], "holds no shards"),
-        (["0"], "a camera has no end"),
+        (["93"], "no camera 93"),
     ],
 )
 def test_nonsense_ends_in_one_line(tmp_path, weights, words, message):

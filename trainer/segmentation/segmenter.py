@@ -34,11 +34,11 @@ class AttentionSettings:
         0 = the attention alone decides
     """
 
-    cost: float = 4.0
+    cost: float = 2.0
     shortest_ms: float = 560.0
     longest_ms: float = 1600.0
-    way_ms: float = 240.0
-    speed: float = 3.0
+    way_ms: float = 160.0
+    speed: float = 2.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.shortest_ms <= self.longest_ms:
