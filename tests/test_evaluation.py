@@ -173,7 +173,7 @@ def test_a_single_clip_has_figures_and_no_interval():
         (
             "signs",
             SIGNS,
-            "^no kind 'signs' of predictions; known are isolated, glosses, live_glosses, text, motion$",
+            "^no kind 'signs' of predictions; known are isolated, glosses, live_glosses, text,",
         ),
         ("isolated", [], "^no predictions to evaluate$"),
         ("isolated", [*SIGNS, SIGNS[0]], "^clip 1 has more than one prediction; keep one$"),
