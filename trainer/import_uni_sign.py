@@ -23,7 +23,7 @@ from fingerpost.trainer.models.uni_sign import UniSign, UniSignConfig
 from fingerpost.trainer.models.uni_sign_rgb import WIDTH, HandCrops, HandPictures
 from fingerpost.trainer.plain_tensors import read_plain_tensors, sha256_of
 from fingerpost.trainer.tasks.translation import KINDS, Settings, Translation
-from fingerpost.trainer.text_tokenizer import load_tokenizer
+from fingerpost.trainer.text_tokenizer import check_pieces, load_tokenizer
 
 ORIGIN = "https://github.com/ZechengLi19/Uni-Sign"
 
@@ -77,12 +77,7 @@ def write_imported(
     if tokenizer:
         prompts = {kind: language for kind in KINDS} if language else {}
         task = Translation(Settings(asks=(asks,), prompts=prompts), load_tokenizer(tokenizer))
-        rows = model.language_model.config.vocab_size
-        if len(task.tokenizer) > rows:
-            raise ValueError(
-                f"the tokenizer has {len(task.tokenizer)} pieces, the language model {rows}: give "
-                "the tokenizer that belongs to it"
-            )
+        check_pieces(task.tokenizer, model.language_model.config.vocab_size)
         info |= {"task": "translation", **task.save(folder)}
     save_checkpoint(folder, model, info, {"imported": {"sha256": sha256_of(file)}})
     return model

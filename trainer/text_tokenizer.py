@@ -5,10 +5,32 @@ byte pair encoding, so with pieces to spare every frequent word becomes one piec
 punctuation is always a piece of its own, and spaces come back where they were.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
+TOKENIZER = "tokenizer"  # the folder beside a checkpoint's weights
 PAD, EOS, UNKNOWN = "<pad>", "</s>", "<unk>"  # ids 0, 1, 2, as in T5
+
+
+def tokenizer_for(
+    name: str, start: Path | None, texts: Callable[[], Iterable[str]], pieces: int
+) -> Any:
+    """The one that is named; else that of the checkpoint ``start``; else learned from the texts."""
+    if name:
+        return load_tokenizer(name)
+    if start is not None and (start / TOKENIZER).is_dir():
+        return load_tokenizer(str(start / TOKENIZER))
+    return train_tokenizer(sorted({*texts()} - {""}), pieces)
+
+
+def check_pieces(tokenizer: Any, rows: int) -> None:
+    """ValueError where a tokenizer has more pieces than a language model's matrix has rows."""
+    if len(tokenizer) > rows:
+        raise ValueError(
+            f"the tokenizer has {len(tokenizer)} pieces, the language model {rows}: give the "
+            "tokenizer that belongs to it"
+        )
 
 
 def train_tokenizer(texts: Iterable[str], size: int = 2000) -> Any:

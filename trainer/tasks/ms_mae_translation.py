@@ -6,6 +6,7 @@ after. There is no prompt, so one training has one kind of answer: the text.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,12 @@ from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.recipe import convert
 from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.tasks.task import Batch
-from fingerpost.trainer.tasks.translation import TOKENIZER
-from fingerpost.trainer.text_tokenizer import load_tokenizer, train_tokenizer
+from fingerpost.trainer.text_tokenizer import (
+    TOKENIZER,
+    check_pieces,
+    load_tokenizer,
+    tokenizer_for,
+)
 
 STARTS_WITH_PAD = ("t5", "mt5")  # kinds of language model; the others start with the end's token
 
@@ -88,11 +93,8 @@ class MsMaeTranslation:
         cls, settings: dict[str, Any], clips: Any, start: Path | None
     ) -> "MsMaeTranslation":
         chosen = convert(settings, Settings, "settings")
-        if chosen.tokenizer:
-            return cls(chosen, load_tokenizer(chosen.tokenizer))
-        if start is not None and (start / TOKENIZER).is_dir():
-            return cls(chosen, load_tokenizer(str(start / TOKENIZER)))
-        return cls(chosen, train_tokenizer(sorted({*clips.column("text")}), chosen.pieces))
+        texts = partial(clips.column, "text")
+        return cls(chosen, tokenizer_for(chosen.tokenizer, start, texts, chosen.pieces))
 
     @classmethod
     def from_checkpoint(cls, folder: Path, info: dict[str, Any]) -> "MsMaeTranslation":
@@ -124,12 +126,7 @@ class MsMaeTranslation:
         else:
             numbers = self._token_numbers(reader.get("model_type"))
             model = MsMaeTranslator(MsMaeTranslatorConfig({**reader, **numbers}, **fields))
-        rows = model.language_model.config.vocab_size
-        if len(self.tokenizer) > rows:
-            raise ValueError(
-                f"the tokenizer has {len(self.tokenizer)} pieces, the language model {rows}: give "
-                "the tokenizer that belongs to it"
-            )
+        check_pieces(self.tokenizer, model.language_model.config.vocab_size)
         return model
 
     def prepare(self, clip: Clip) -> PreparedSentence:

@@ -29,8 +29,8 @@ from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.recipe import convert
 from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.tasks.task import Batch
-from fingerpost.trainer.tasks.translation import LANGUAGES, TOKENIZER
-from fingerpost.trainer.text_tokenizer import load_tokenizer, train_tokenizer
+from fingerpost.trainer.tasks.translation import LANGUAGES
+from fingerpost.trainer.text_tokenizer import TOKENIZER, load_tokenizer, tokenizer_for
 
 KINDS = ("text", "glosses")
 GLOSSES = "glosses"  # the question for them; all others are languages
@@ -118,13 +118,11 @@ class PocketTranslation:
         languages = sorted({_language(code) for code, has_text in pairs if has_text})
         glosses = _names("glosses", {gloss for row in rows for gloss in row}, start)
         questions = _names("questions", {*languages, GLOSSES}, start)
-        if chosen.tokenizer:
-            tokenizer = load_tokenizer(chosen.tokenizer)
-        elif start is not None and (start / TOKENIZER).is_dir():
-            tokenizer = load_tokenizer(str(start / TOKENIZER))
-        else:
-            texts = {*clips.column("text"), *(" ".join(row) for row in rows)} - {""}
-            tokenizer = train_tokenizer(sorted(texts), chosen.pieces)
+
+        def texts() -> list[str]:
+            return [*clips.column("text"), *(" ".join(row) for row in rows)]
+
+        tokenizer = tokenizer_for(chosen.tokenizer, start, texts, chosen.pieces)
         return cls(chosen, tokenizer, glosses, questions)
 
     @classmethod

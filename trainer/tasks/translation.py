@@ -38,9 +38,13 @@ from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.recipe import convert
 from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.tasks.task import Batch
-from fingerpost.trainer.text_tokenizer import load_tokenizer, train_tokenizer
+from fingerpost.trainer.text_tokenizer import (
+    TOKENIZER,
+    check_pieces,
+    load_tokenizer,
+    tokenizer_for,
+)
 
-TOKENIZER = "tokenizer"  # the folder beside the weights
 LANGUAGES = {  # what the prompt calls them
     **{"ar": "Arabic", "de": "German", "en": "English", "es": "Spanish", "fr": "French"},
     **{"el": "Greek", "it": "Italian", "ja": "Japanese", "ko": "Korean", "nl": "Dutch"},
@@ -137,15 +141,14 @@ class Translation:
     @classmethod
     def from_data(cls, settings: dict[str, Any], clips: Any, start: Path | None) -> "Translation":
         chosen = convert(settings, Settings, "settings")
-        if chosen.tokenizer:
-            return cls(chosen, load_tokenizer(chosen.tokenizer))
-        if start is not None and (start / TOKENIZER).is_dir():
-            return cls(chosen, load_tokenizer(str(start / TOKENIZER)))
-        glosses = [" ".join(row) for row in clips.column("glosses")]
-        kinds = {_prompt(kind, code, chosen) for kind in chosen.asks for code in _codes(clips)}
-        prompts = [PROMPT.format(language=name) for name in kinds]
-        texts = sorted({*clips.column("text"), *glosses, *prompts} - {""})
-        return cls(chosen, train_tokenizer(texts, chosen.pieces))
+
+        def texts() -> list[str]:
+            glosses = [" ".join(row) for row in clips.column("glosses")]
+            kinds = {_prompt(kind, code, chosen) for kind in chosen.asks for code in _codes(clips)}
+            prompts = [PROMPT.format(language=name) for name in kinds]
+            return [*clips.column("text"), *glosses, *prompts]
+
+        return cls(chosen, tokenizer_for(chosen.tokenizer, start, texts, chosen.pieces))
 
     @classmethod
     def from_checkpoint(cls, folder: Path, info: dict[str, Any]) -> "Translation":
@@ -176,12 +179,7 @@ class Translation:
             model = UniSign.with_language_model(reader, **fields)
         else:
             model = UniSign(UniSignConfig({**reader, **self._token_numbers()}, **fields))
-        rows = model.language_model.config.vocab_size
-        if len(self.tokenizer) > rows:
-            raise ValueError(
-                f"the tokenizer has {len(self.tokenizer)} pieces, the language model {rows}: give "
-                "the tokenizer that belongs to it"
-            )
+        check_pieces(self.tokenizer, model.language_model.config.vocab_size)
         if image_net:
             model.take_backbone(read_image_net_weights(Path(image_net)))
         return model
