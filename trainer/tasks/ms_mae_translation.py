@@ -180,7 +180,7 @@ class MsMaeTranslation:
 
     def _labels(self, text: str) -> Tensor:
         """The text's tokens: the language's first where there is one, the end's last."""
-        room = self.settings.max_tokens - 1 - len(self._first)
+        room = max(0, self.settings.max_tokens - 1 - len(self._first))
         tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"][:room]
         return torch.tensor([*self._first, *tokens, self.tokenizer.eos_token_id])
 
