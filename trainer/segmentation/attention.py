@@ -68,7 +68,7 @@ def open_reader(folder: Path) -> Reader:
     if not isinstance(encoder, MsMaeEncoder):
         raise ValueError(
             f"{checkpoint} is a {info.get('model')}, whose attention says nothing of signs; give "
-            "one of MS-MAE, such as `fingerpost train ms_mae_pretrain_small` makes"
+            "one of MS-MAE, such as `fingerpost train ms_mae_segmenter` makes"
         )
     if info.get("preprocess_version", PREPROCESS_VERSION) != PREPROCESS_VERSION:
         raise ValueError(f"{checkpoint} is of an older normalisation; train it again")
