@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from fingerpost.distill.top_k import TopK, top_k
 from fingerpost.trainer.checkpoint import CONFIG, WEIGHTS, resolve_checkpoint
 from fingerpost.trainer.evaluate import load_for_answers
-from fingerpost.trainer.models.gloss_alignment import SHARPNESS
-from fingerpost.trainer.models.uni_sign import IGNORED
+from fingerpost.trainer.models.gloss_alignment import frame_scores
+from fingerpost.trainer.models.language_model import IGNORED
 from fingerpost.trainer.plain_tensors import sha256_of
 from fingerpost.trainer.recipe import convert
 from fingerpost.trainer.tasks.task import Batch, Task
@@ -293,7 +293,7 @@ class Teacher:
             return None
         embeddings = self.network.language_model.get_input_embeddings().weight
         there = F.normalize(frames[mask.bool()], dim=-1)
-        scores = SHARPNESS * there @ F.normalize(embeddings, dim=-1).T  # (T, V)
+        scores = frame_scores(there, F.normalize(embeddings, dim=-1))  # (T, V)
         return top_k(scores, settings.frames, settings.temperatures)
 
 

@@ -38,7 +38,7 @@ from fingerpost.distill.teacher import (
 from fingerpost.distill.teacher_rows import ROW, reading_of, table_of
 from fingerpost.distill.top_k import TopK
 from fingerpost.trainer.feed import Clips, PreparedClips, plain_batches
-from fingerpost.trainer.models.uni_sign import IGNORED
+from fingerpost.trainer.models.language_model import IGNORED
 from fingerpost.trainer.recipe import convert
 
 FORMAT_VERSION = 1

@@ -7,11 +7,10 @@ of WebVTT to the caller.
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Cue:
+class Cue(NamedTuple):
     """One subtitle: text from start_ms until end_ms."""
 
     start_ms: int

@@ -8,9 +8,9 @@ import torch
 from fingerpost.trainer.checkpoint import load_checkpoint, resolve_checkpoint, save_checkpoint
 from fingerpost.trainer.evaluate import evaluate_checkpoint
 from fingerpost.trainer.feed import Clips
+from fingerpost.trainer.models.language_model import IGNORED
 from fingerpost.trainer.models.ms_mae import MsMae, MsMaeConfig
 from fingerpost.trainer.models.ms_mae_translator import MsMaeTranslator, MsMaeTranslatorConfig
-from fingerpost.trainer.models.uni_sign import IGNORED
 from fingerpost.trainer.network import new_network
 from fingerpost.trainer.recipe import RECIPES, Recipe, read_recipe
 from fingerpost.trainer.shards import ShardsAbout, open_shards, write_shards

@@ -15,7 +15,7 @@ from fingerpost.trainer.checkpoint import load_checkpoint, resolve_checkpoint
 from fingerpost.trainer.evaluate import evaluate_checkpoint
 from fingerpost.trainer.feed import Clips
 from fingerpost.trainer.models.gloss_alignment import NO_TOKEN, NOT_KNOWN
-from fingerpost.trainer.models.uni_sign import IGNORED
+from fingerpost.trainer.models.language_model import IGNORED
 from fingerpost.trainer.recipe import Recipe, read_recipe
 from fingerpost.trainer.shards import Clip, ShardsAbout, write_shards
 from fingerpost.trainer.tasks.pocket_translation import PocketTranslation, hurried

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fingerpost.trainer.models.gloss_alignment import NO_TOKEN, NOT_KNOWN, Glosses
+from fingerpost.trainer.models.language_model import IGNORED
 from fingerpost.trainer.models.pocket_encoder import (
     FAR,
     KEPT,
@@ -22,7 +23,6 @@ from fingerpost.trainer.models.pocket_translator import (
     PocketTranslator,
     gloss_losses,
 )
-from fingerpost.trainer.models.uni_sign import IGNORED
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

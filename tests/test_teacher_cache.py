@@ -23,9 +23,10 @@ from fingerpost.distill.top_k import at_temperature
 from fingerpost.trainer.checkpoint import save_checkpoint
 from fingerpost.trainer.feed import Clips
 from fingerpost.trainer.models.gloss_alignment import SHARPNESS
+from fingerpost.trainer.models.language_model import IGNORED
 from fingerpost.trainer.models.ms_mae import MsMae, MsMaeConfig
 from fingerpost.trainer.models.pocket import Pocket, PocketConfig
-from fingerpost.trainer.models.uni_sign import IGNORED, UniSign, UniSignConfig
+from fingerpost.trainer.models.uni_sign import UniSign, UniSignConfig
 from fingerpost.trainer.shards import ShardsAbout, open_shards, write_shards
 from fingerpost.trainer.tasks.isolated import Isolated
 from fingerpost.trainer.tasks.translation import Translation

@@ -17,7 +17,8 @@ from fingerpost.trainer.models.gloss_alignment import (
     Glosses,
     alignment_loss,
 )
-from fingerpost.trainer.models.uni_sign import IGNORED, NO_SIGN, PROMPT
+from fingerpost.trainer.models.language_model import IGNORED
+from fingerpost.trainer.models.uni_sign import NO_SIGN, PROMPT
 from fingerpost.trainer.tasks.translation import Translation, spread
 
 READER = {

@@ -18,8 +18,8 @@ from fingerpost.trainer.checkpoint import load_checkpoint, save_checkpoint
 from fingerpost.trainer.evaluate import load_for_answers
 from fingerpost.trainer.import_uni_sign import import_uni_sign, uni_sign_from, write_imported
 from fingerpost.trainer.models.graph import distance_partition, graph_convolution
+from fingerpost.trainer.models.language_model import IGNORED
 from fingerpost.trainer.models.uni_sign import (
-    IGNORED,
     PROMPT,
     Prompt,
     UniSign,

@@ -30,7 +30,7 @@ from fingerpost.trainer.clip_tables import Clip
 from fingerpost.trainer.evaluate import load_for_answers, predict
 from fingerpost.trainer.evaluation import evaluate_predictions
 from fingerpost.trainer.feed import Clips, PreparedClips
-from fingerpost.trainer.kept_figures import Figures, KeptFigures, markdown
+from fingerpost.trainer.kept_figures import Figures, KeptFigures, markdown, tell
 from fingerpost.trainer.recipe import Recipe, as_tables, read_recipe
 from fingerpost.trainer.train import train
 
@@ -97,7 +97,7 @@ def ablate(
         if name not in kept.rows:
             folder = out / name.replace(" ", "_")
             settings = {**recipe.settings, "sources": sources}
-            train(msgspec.structs.replace(recipe, settings=settings), folder, _nothing)
+            train(msgspec.structs.replace(recipe, settings=settings), folder)
             kept.add(name, measure(folder, recipe, draws))
         report(name, kept.rows[name])
     return {name: kept.rows[name] for name in wanted}
@@ -142,14 +142,6 @@ def table(rows: Rows) -> str:
     )
 
 
-def _nothing(step: int, n_steps: int, figures: Mapping[str, float]) -> None:
-    """Told of every step by the training."""
-
-
-def _tell(name: str, figures: Mapping[str, float]) -> None:
-    print(name, {key: round(value, 1) for key, value in figures.items()}, flush=True)
-
-
 def main() -> None:
     """The command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
@@ -163,7 +155,7 @@ def main() -> None:
     try:
         recipe = read_recipe(given.recipe, given.set)
         draws, only = max(1, given.draws), given.only or NAMES
-        rows = ablate(recipe, given.out, given.left_out, draws, _tell, only)
+        rows = ablate(recipe, given.out, given.left_out, draws, tell, only)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -27,7 +27,7 @@ from fingerpost.trainer.corpora.keypoint_sets import clips_of_wlasl, read_webcam
 from fingerpost.trainer.evaluate import load_for_answers, predict
 from fingerpost.trainer.evaluation import evaluate_predictions
 from fingerpost.trainer.feed import Clips, PreparedClips
-from fingerpost.trainer.kept_figures import Figures, KeptFigures, markdown
+from fingerpost.trainer.kept_figures import Figures, KeptFigures, markdown, tell
 from fingerpost.trainer.recipe import Recipe, as_tables, read_recipe
 from fingerpost.trainer.shards import ABOUT, ShardsAbout, write_shards
 from fingerpost.trainer.train import train
@@ -73,7 +73,7 @@ def evaluate_webcams(
             figures: Figures = {}
             for kind, train_on in ((ALONE, [WLASL]), ("and two webcams", [WLASL, *others])):
                 run = out / "-".join(train_on)
-                train(_on(recipe, [folders[one] for one in train_on], folders[WLASL]), run, _quiet)
+                train(_on(recipe, [folders[one] for one in train_on], folders[WLASL]), run)
                 measured = measure(run, folders[name])
                 figures |= {f"{kind}: {figure}": value for figure, value in measured.items()}
             kept.add(name, figures)
@@ -166,14 +166,6 @@ def _on(recipe: Recipe, folders: list[Path], val: Path) -> Recipe:
     return msgspec.structs.replace(recipe, data=data)
 
 
-def _quiet(step: int, n_steps: int, figures: Mapping[str, float]) -> None:
-    """Told of every step by the training."""
-
-
-def _tell(name: str, figures: Mapping[str, float]) -> None:
-    print(name, {key: round(value, 1) for key, value in figures.items()}, flush=True)
-
-
 def main() -> None:
     """The command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
@@ -190,7 +182,7 @@ def main() -> None:
             raise ValueError("--glosses and --per-label are at least 1")
         recipe = read_recipe(given.recipe, given.set)
         options = Options(given.glosses, given.per_label, given.hands_only)
-        rows = evaluate_webcams(recipe, given.data, given.out, options, _tell)
+        rows = evaluate_webcams(recipe, given.data, given.out, options, tell)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -51,8 +51,12 @@ class Clips(Sequence[Clip]):
 
     @property
     def hashes(self) -> dict[str, str]:
-        """The folder's name, and the hash of what is in it."""
-        return {shards.folder.name: shards.about.content_hash for shards in self.shards}
+        """The folder's name, and the hash of what is in it; a second one of that name is name-2."""
+        names = [shards.folder.name for shards in self.shards]
+        again = [names[:i].count(name) for i, name in enumerate(names)]
+        unique = [f"{name}-{n + 1}" if n else name for name, n in zip(names, again, strict=True)]
+        hashes = (shards.about.content_hash for shards in self.shards)
+        return dict(zip(unique, hashes, strict=True))
 
 
 class Ask(NamedTuple):

@@ -39,6 +39,11 @@ class KeptFigures:
         partial.replace(self.path)
 
 
+def tell(name: str, figures: Mapping[str, float]) -> None:
+    """Prints a row as soon as it is measured."""
+    print(name, {key: round(value, 1) for key, value in figures.items()}, flush=True)
+
+
 def markdown(heading: list[str], rows: list[list[str]]) -> str:
     """A table as docs/results.md has them: the first column to the left, figures to the right."""
     lines = [heading, ["---", *["---:"] * (len(heading) - 1)], *rows]

@@ -38,7 +38,11 @@ from fingerpost.trainer.train_state import Log, claim
 Report = Callable[[int, int, dict[str, float]], None]  # step, steps in all, figures
 
 
-def train(recipe: Recipe, out: Path, report: Report) -> dict[str, float]:
+def say_nothing(step: int, n_steps: int, figures: dict[str, float]) -> None:
+    """A ``Report``."""
+
+
+def train(recipe: Recipe, out: Path, report: Report = say_nothing) -> dict[str, float]:
     """Trains to the end, or goes on from where the folder ``out`` stands.
 
     report : is told of every step, and of every validation, by the main process

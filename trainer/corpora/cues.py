@@ -7,8 +7,8 @@ say in which line it is; a caption lost in silence is a wrong label.
 import html
 import re
 from pathlib import Path
-from typing import NamedTuple
 
+from fingerpost.edge_runtime.timed_text import Cue
 from fingerpost.trainer.corpora.tables import read_lines
 
 TIME = r"(?:(\d{1,3}):)?([0-5]\d):([0-5]\d)[.,](\d{3})"
@@ -17,16 +17,11 @@ TAG = re.compile(r"</?(?:[a-zA-Z][^>]*|\d[\d:.]*)>")  # <i>, <c.colour>, <00:01.
 NO_CUE = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|$)")
 
 
-class Cue(NamedTuple):
-    """A caption. text : on one line, without markup."""
-
-    start_ms: int
-    end_ms: int
-    text: str
-
-
 def read_cues(path: Path) -> list[Cue]:
-    """The captions of a .vtt or .srt file, in its order; cues without text are kept."""
+    """The captions of a .vtt or .srt file, in its order; cues without text are kept.
+
+    A cue's text is on one line, without markup.
+    """
     lines = read_lines(path)
     number = 0
     if path.suffix == ".vtt":

@@ -56,14 +56,19 @@ def alignment_loss(
         rows = lengths.masked_fill(known | single, 0)
         total = _of_rows(frames, frame_mask, tokens, glosses.tokens, rows)
         if known.any():
-            scores = SHARPNESS * frames[known] @ tokens.T
+            scores = frame_scores(frames[known], tokens)
             total = total + _of_frames(scores, glosses.of_frame[known], lengths[known])
         if single.any():
             mask = frame_mask[single, :, None].to(frames.dtype)
             whole = F.normalize((frames[single] * mask).sum(dim=1), dim=-1)  # (S, D)
-            scores = SHARPNESS * whole @ tokens.T
+            scores = frame_scores(whole, tokens)
             total = total + F.cross_entropy(scores, glosses.tokens[single, 0], reduction="sum")
     return total / lengths.sum()
+
+
+def frame_scores(frames: Tensor, tokens: Tensor) -> Tensor:
+    """(..., D) and embeddings (V, D), all of length 1, to (..., V): before the softmax."""
+    return SHARPNESS * frames @ tokens.T
 
 
 def _of_frames(scores: Tensor, shown: Tensor, lengths: Tensor) -> Tensor:
@@ -81,7 +86,7 @@ def _of_rows(
     rows = torch.nonzero(lengths)[:, 0]
     if len(rows) == 0:
         return frames.sum() * 0
-    scores = SHARPNESS * frames[rows] @ tokens.T  # (R, T, V)
+    scores = frame_scores(frames[rows], tokens)  # (R, T, V)
     return F.ctc_loss(
         scores.log_softmax(dim=-1).transpose(0, 1),
         glosses[rows].clamp(min=0),

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
+IGNORED = -100  # a label that is no token
 OF_UNIT_LENGTH = ("t5", "mt5")  # kinds whose embeddings start with a deviation of 1
 
 
@@ -48,6 +50,16 @@ def pretrained_language_model(
             f"no language model {name_or_path!r}: give a folder with config.json and weights, "
             f"or a name at huggingface.co such as google/mt5-base ({str(error).splitlines()[0]})"
         ) from error
+
+
+def answers_loss(logits: Tensor, labels: Tensor, label_smoothing: float) -> Tensor:
+    """The mean over all tokens of (B, L, V) against (B, L); ``IGNORED`` ones do not count."""
+    return F.cross_entropy(
+        logits.flatten(0, 1),
+        labels.flatten(),
+        ignore_index=IGNORED,
+        label_smoothing=label_smoothing,
+    )
 
 
 def keep_shared_once(module: nn.Module) -> None:

@@ -13,17 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fingerpost.trainer.models.language_model import (
+    answers_loss,
     keep_shared_once,
     new_language_model,
     pretrained_language_model,
 )
 from fingerpost.trainer.models.ms_mae import MsMaeEncoder
 from fingerpost.trainer.models.ms_mae_classifier import encoder_config
-from fingerpost.trainer.models.uni_sign import IGNORED
 
 FUSIONS = ("mean", "concat")
 
@@ -87,12 +86,7 @@ class MsMaeTranslator(nn.Module):
             decoder_input_ids=answers,
             use_cache=False,
         ).logits  # (B, L, V)
-        return F.cross_entropy(
-            logits.flatten(0, 1).float(),
-            labels.flatten(),
-            ignore_index=IGNORED,
-            label_smoothing=self.config.label_smoothing,
-        )
+        return answers_loss(logits, labels, self.config.label_smoothing)
 
     @torch.no_grad()
     def generate(

@@ -24,10 +24,9 @@ from torch import Tensor, nn
 from fingerpost.edge_runtime.live_glosses import BLANK
 from fingerpost.trainer.models.fast_linear import fast_linears
 from fingerpost.trainer.models.gloss_alignment import NO_TOKEN, NOT_KNOWN, Glosses
-from fingerpost.trainer.models.language_model import keep_shared_once, new_language_model
+from fingerpost.trainer.models.language_model import IGNORED, keep_shared_once, new_language_model
 from fingerpost.trainer.models.pocket_encoder import KEPT, PoseStream, SlidingPerceiver
 from fingerpost.trainer.models.pocket_sizes import STRIDE, PocketTranslatorConfig
-from fingerpost.trainer.models.uni_sign import IGNORED
 
 PAD, EOS = 0, 1  # of the tokenizer
 

@@ -18,13 +18,13 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fingerpost.trainer.models.fast_embedding import read_tokens
 from fingerpost.trainer.models.fast_linear import fast_linears
 from fingerpost.trainer.models.gloss_alignment import Glosses, alignment_loss
 from fingerpost.trainer.models.language_model import (
+    answers_loss,
     keep_shared_once,
     new_language_model,
     pretrained_language_model,
@@ -33,7 +33,6 @@ from fingerpost.trainer.models.uni_sign_poses import PoseEncoder
 from fingerpost.trainer.models.uni_sign_rgb import HandPictures
 
 PROMPT = "Translate sign language video to {language}: "
-IGNORED = -100  # a label that is no token
 NO_SIGN = -1  # a frame that no token stands for
 TOKEN_NOISE = 0.5  # standard deviations of the embedding
 LANGUAGE_MODELS = ("t5", "mt5")
@@ -161,12 +160,7 @@ class UniSign(nn.Module):
             decoder_inputs_embeds=read_tokens(model, answers),
             use_cache=False,
         ).logits  # (B, L, V)
-        return F.cross_entropy(
-            logits.flatten(0, 1),
-            labels.flatten(),
-            ignore_index=IGNORED,
-            label_smoothing=self.config.label_smoothing,
-        )
+        return answers_loss(logits, labels, self.config.label_smoothing)
 
     @torch.no_grad()
     def generate(

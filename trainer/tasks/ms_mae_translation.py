@@ -19,18 +19,15 @@ from torch.nn.utils.rnn import pad_sequence
 from fingerpost.edge_runtime.preprocess_ms_mae import preprocess_ms_mae
 from fingerpost.edge_runtime.resample import resample
 from fingerpost.trainer.augment_frames import deleted_or_copied
+from fingerpost.trainer.models.language_model import IGNORED
 from fingerpost.trainer.models.ms_mae_translator import MsMaeTranslator, MsMaeTranslatorConfig
-from fingerpost.trainer.models.uni_sign import IGNORED, pad_clips
+from fingerpost.trainer.models.uni_sign import pad_clips
 from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.recipe import convert
 from fingerpost.trainer.shards import Clip
+from fingerpost.trainer.tasks.reader import network_with_reader
 from fingerpost.trainer.tasks.task import Batch
-from fingerpost.trainer.text_tokenizer import (
-    TOKENIZER,
-    check_pieces,
-    load_tokenizer,
-    tokenizer_for,
-)
+from fingerpost.trainer.text_tokenizer import TOKENIZER, load_tokenizer, tokenizer_for
 
 STARTS_WITH_PAD = ("t5", "mt5")  # kinds of language model; the others start with the end's token
 
@@ -110,24 +107,11 @@ class MsMaeTranslation:
         }
 
     def new_model(self, fields: dict[str, Any]) -> MsMaeTranslator:
-        fields = {"encoder": {}, **fields}
-        reader = fields.pop("language_model", None)
-        if reader is None:
-            raise ValueError(
-                "[model] needs language_model: a name such as facebook/mbart-large-50, a folder, "
-                "or a table of the shapes of one with random weights"
-            )
-        known = [n for n in MsMaeTranslatorConfig.__dataclass_fields__ if n != "language_model"]
-        unknown = [name for name in fields if name not in known]
-        if unknown:
-            raise ValueError(f"[model] has no {', '.join(unknown)}; known: {', '.join(known)}")
-        if isinstance(reader, str):
-            model = MsMaeTranslator.with_language_model(reader, **fields)
-        else:
-            numbers = self._token_numbers(reader.get("model_type"))
-            model = MsMaeTranslator(MsMaeTranslatorConfig({**reader, **numbers}, **fields))
-        check_pieces(self.tokenizer, model.language_model.config.vocab_size)
-        return model
+        return network_with_reader(
+            *(MsMaeTranslator, MsMaeTranslatorConfig, {"encoder": {}, **fields}),
+            *(self.tokenizer, self._token_numbers),
+            example="facebook/mbart-large-50",
+        )
 
     def prepare(self, clip: Clip) -> PreparedSentence:
         text = clip.text.strip()

@@ -22,9 +22,10 @@ from fingerpost.edge_runtime.preprocess_live import FPS, preprocess_live
 from fingerpost.edge_runtime.resample import resample
 from fingerpost.trainer.augment import AugmentSettings, augment_frames
 from fingerpost.trainer.models.gloss_alignment import NO_TOKEN, NOT_KNOWN, Glosses
+from fingerpost.trainer.models.language_model import IGNORED
 from fingerpost.trainer.models.pocket_sizes import PocketTranslatorConfig
 from fingerpost.trainer.models.pocket_translator import EOS, PAD, Asked, PocketTranslator
-from fingerpost.trainer.models.uni_sign import IGNORED, pad_clips
+from fingerpost.trainer.models.uni_sign import pad_clips
 from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.recipe import convert
 from fingerpost.trainer.shards import Clip

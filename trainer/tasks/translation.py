@@ -24,8 +24,8 @@ from fingerpost.trainer.hand_crops import ClipHands, hand_pictures, only_frames
 from fingerpost.trainer.hand_store import open_hands
 from fingerpost.trainer.models.efficientnet import read_image_net_weights
 from fingerpost.trainer.models.gloss_alignment import NO_TOKEN, NONE, NOT_KNOWN, Glosses
+from fingerpost.trainer.models.language_model import IGNORED
 from fingerpost.trainer.models.uni_sign import (
-    IGNORED,
     NO_SIGN,
     PROMPT,
     Prompt,
@@ -37,13 +37,9 @@ from fingerpost.trainer.models.uni_sign import (
 from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.recipe import convert
 from fingerpost.trainer.shards import Clip
+from fingerpost.trainer.tasks.reader import network_with_reader
 from fingerpost.trainer.tasks.task import Batch
-from fingerpost.trainer.text_tokenizer import (
-    TOKENIZER,
-    check_pieces,
-    load_tokenizer,
-    tokenizer_for,
-)
+from fingerpost.trainer.text_tokenizer import TOKENIZER, load_tokenizer, tokenizer_for
 
 LANGUAGES = {  # what the prompt calls them
     **{"ar": "Arabic", "de": "German", "en": "English", "es": "Spanish", "fr": "French"},
@@ -164,22 +160,12 @@ class Translation:
         }
 
     def new_model(self, fields: dict[str, Any]) -> UniSign:
-        fields = dict(fields)
-        reader, image_net = fields.pop("language_model", None), fields.pop("image_net", "")
-        if reader is None:
-            raise ValueError(
-                "[model] needs language_model: a name such as google/mt5-base, a folder, or a "
-                "table of the shapes of one with random weights"
-            )
-        known = [name for name in UniSignConfig.__dataclass_fields__ if name != "language_model"]
-        unknown = [name for name in fields if name not in known]
-        if unknown:
-            raise ValueError(f"[model] has no {', '.join(unknown)}; known: {', '.join(known)}")
-        if isinstance(reader, str):
-            model = UniSign.with_language_model(reader, **fields)
-        else:
-            model = UniSign(UniSignConfig({**reader, **self._token_numbers()}, **fields))
-        check_pieces(self.tokenizer, model.language_model.config.vocab_size)
+        image_net = fields.get("image_net", "")
+        fields = {name: value for name, value in fields.items() if name != "image_net"}
+        model = network_with_reader(
+            *(UniSign, UniSignConfig, fields, self.tokenizer, self._token_numbers),
+            example="google/mt5-base",
+        )
         if image_net:
             model.take_backbone(read_image_net_weights(Path(image_net)))
         return model
@@ -327,7 +313,7 @@ class Translation:
         tokens = self.tokenizer(truth, truncation=True, max_length=self.settings.max_tokens)
         return torch.tensor(tokens["input_ids"])
 
-    def _token_numbers(self) -> dict[str, int]:
+    def _token_numbers(self, kind: str | None) -> dict[str, int]:
         return {
             "vocab_size": len(self.tokenizer),
             "pad_token_id": self.tokenizer.pad_token_id,
