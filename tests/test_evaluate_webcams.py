@@ -114,9 +114,9 @@ def test_idle_hands_are_not_the_sign_none(data):
 def test_each_is_tested_by_a_network_that_has_not_seen_it(data, monkeypatch):
     trained = []
 
-    def watched(recipe, out, report):
+    def watched(recipe, out):
         trained.append([folder.rpartition("/")[2] for folder in recipe.data.train])
-        return train(recipe, out, report)
+        return train(recipe, out)
 
     train = module.train
     monkeypatch.setattr(module, "train", watched)

@@ -313,7 +313,7 @@ class Translation:
         tokens = self.tokenizer(truth, truncation=True, max_length=self.settings.max_tokens)
         return torch.tensor(tokens["input_ids"])
 
-    def _token_numbers(self, kind: str | None) -> dict[str, int]:
+    def _token_numbers(self, kind: str | None = None) -> dict[str, int]:
         return {
             "vocab_size": len(self.tokenizer),
             "pad_token_id": self.tokenizer.pad_token_id,
