@@ -8,14 +8,16 @@ import dataclasses
 import json
 import math
 import re
+import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 FORMAT_VERSION = 1
-TASKS = ("isolated-signs",)
-QUANTIZATIONS = ("none", "int8")
+TASKS = ("isolated-signs", "translation")
+QUANTIZATIONS = ("none", "fp16", "int8", "int8-static", "int4")
+PARITIES = ("run", "not yet run")
 DTYPES = ("float32", "float16", "int64", "int32", "int8", "uint8", "bool")
 CAUTION = "Captions can be wrong. Do not rely on them where a mistake would harm someone."
 
@@ -50,6 +52,23 @@ class GraphSpec:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     state: tuple[TensorSpec, ...] = ()  # goes in, comes out, goes in again: both by one name
+    # Of a file with several graphs, what this one is called there; "" = it is the only one.
+    signature: str = field(default="", metadata={"newer": True})
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What is needed to ask the graphs of a translator for a sentence, and to read the answer.
+
+    Its graphs: ``encode`` takes frames, with a state, and gives states and latents; ``ctc`` scores
+    glosses for states; ``read`` and ``decode_step`` make words of the latents of a sentence.
+    """
+
+    pieces: str  # the file with a JSON list of the pieces of text, by token
+    end: int  # the token that ends an answer
+    questions: Mapping[str, int]  # what can be asked for, "English" or "glosses": the first token
+    look_ahead: int  # frames that a state comes later than its frame
+    max_frames: int  # of a sentence; a longer one loses frames, evenly
 
 
 @dataclass(frozen=True)
@@ -93,6 +112,15 @@ class Manifest:
     # What makes a graph's input, of edge_runtime.preprocessings. Packs from before there were
     # several do not say, and are written as they always were.
     preprocess: str = field(default="sign", metadata={"newer": True})
+    # Of the task translation, and of no other.
+    translation: Translation | None = field(default=None, metadata={"newer": True})
+    # Layers in a higher precision than ``quantization`` says, by graph and module.
+    kept: tuple[str, ...] = field(default=(), metadata={"newer": True})
+    # By graph, the share of its operators that the accelerator's delegate runs; of packs whose
+    # backend has delegates.
+    delegated: Mapping[str, float] = field(default_factory=dict, metadata={"newer": True})
+    # "not yet run" where no machine has compared the graphs with the network they were made from.
+    parity: str = field(default="run", metadata={"newer": True})
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -105,6 +133,14 @@ class Manifest:
         )
         _expect(self.fps > 0 and self.window > 0, "fps and window must be above 0")
         _expect(self.graphs, "graphs must name at least one graph")
+        _expect(
+            (self.task == "translation") == (self.translation is not None),
+            "translation must be there for the task translation, and for no other",
+        )
+        _expect(self.parity in PARITIES, f"parity {self.parity!r}; known: {', '.join(PARITIES)}")
+        for one in self.graphs.values():
+            others = {g.backend for g in self.graphs.values() if g.file == one.file}
+            _expect(len(others) == 1, f"{one.file} is for several backends: {sorted(others)}")
         for name, sha256 in self.files.items():
             _expect(is_file_name(name), f"file name {name!r} is not a plain relative path")
             _expect(_SHA256.fullmatch(sha256), f"files.{name} is not a sha256 in hexadecimal")
@@ -118,10 +154,7 @@ class Manifest:
 
     def to_json(self) -> str:
         """Sorted and indented: the same manifest is always the same text."""
-        content = dataclasses.asdict(self)
-        for each in dataclasses.fields(self):
-            if each.metadata.get("newer") and content[each.name] == each.default:
-                del content[each.name]
+        content = _without_defaults(self)
         return json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
     @classmethod
@@ -142,6 +175,26 @@ class Manifest:
 def is_file_name(name: str) -> bool:
     """May a file in a pack be called so? Relative, forward slashes, no part that starts with '.'"""
     return len(name) < 200 and _FILE_NAME.fullmatch(name) is not None
+
+
+def _without_defaults(value: Any) -> Any:
+    """As JSON has it; what packs from before a field did not say is left out where it says no more.
+
+    So an old pack, read and written, is the same bytes.
+    """
+    if isinstance(value, Mapping):
+        return {key: _without_defaults(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_without_defaults(item) for item in value]
+    if not dataclasses.is_dataclass(value):
+        return value
+    content = {}
+    for each in dataclasses.fields(value):
+        item = getattr(value, each.name)
+        default = {} if each.default is dataclasses.MISSING else each.default
+        if not (each.metadata.get("newer") and item == default):
+            content[each.name] = _without_defaults(item)
+    return content
 
 
 def _expect(holds: object, message: str) -> None:
@@ -166,6 +219,8 @@ def _read(kind: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return _read_dataclass(kind, value, where)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:  # of a dataclass that may be missing
+        return None if value is None else _read(arguments[0], value, where)
     if origin is tuple:
         _expect(isinstance(value, list), f"{where} must be a list")
         return tuple(_read(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))

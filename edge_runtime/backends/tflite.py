@@ -13,9 +13,11 @@ from fingerpost.edge_runtime.quiet import quiet_stderr
 _INTERPRETERS = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
 
 
-def load(model: bytes, spec: GraphSpec, num_threads: int = 1) -> "TfliteBackend":
-    """A graph, ready to run. model : bytes of the .tflite file; spec : what it must look like."""
-    return TfliteBackend(model, spec, num_threads)
+def load(
+    model: bytes, specs: Mapping[str, GraphSpec], num_threads: int = 1
+) -> "dict[str, TfliteBackend]":
+    """Graphs of a .tflite file, ready to run. specs : by graph, what it must look like"""
+    return {graph: TfliteBackend(model, spec, num_threads) for graph, spec in specs.items()}
 
 
 class TfliteBackend:
