@@ -27,6 +27,7 @@ from fingerpost.edge_runtime.pack_files import (
 )
 from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION
 from fingerpost.edge_runtime.preprocessings import find_preprocessing
+from fingerpost.edge_runtime.translator_check import check_translator
 
 SUFFIX = ".fpk"
 BUNDLED = "demo"  # the pack that comes with Fingerpost
@@ -82,7 +83,8 @@ def open_pack(path: Path | str) -> Pack:
     for name, sha256 in manifest.files.items():
         if files.sha256(name) != sha256:
             raise ValueError(_changed(path, name))
-    for needed in (manifest.vocabulary, *(graph.file for graph in manifest.graphs.values())):
+    words = () if manifest.translation is None else (manifest.translation.pieces,)
+    for needed in (manifest.vocabulary, *words, *(g.file for g in manifest.graphs.values())):
         if needed not in listed:
             raise ValueError(f"{path}: {MANIFEST} names {needed}, which is not among its files")
     vocabulary = _read_vocabulary(path, manifest, files.read(manifest.vocabulary))
@@ -126,6 +128,8 @@ def verify_pack(pack: Pack) -> list[CheckRow]:
     if GOLDEN not in pack.manifest.files:
         raise ValueError(f"pack {pack.manifest.name} has no {GOLDEN} to verify it by")
     golden = read_golden(pack.read(GOLDEN))
+    if pack.manifest.translation is not None:
+        return check_translator(pack, golden)
     return [
         row for graph in sorted(pack.manifest.graphs) for row in check_graph(pack, graph, golden)
     ]

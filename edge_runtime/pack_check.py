@@ -31,9 +31,22 @@ class Limits:
     min_top1: float  # of N answers, the part with the same best class
 
 
+_FLOAT, _INT8 = Limits(1e-4, 0.99999, 1.0), Limits(0.1, 0.999, 0.9)
 # By the manifest's quantization. Two processors round int8 activations differently.
-REFERENCE_LIMITS = {"none": Limits(1e-4, 0.99999, 1.0), "int8": Limits(0.1, 0.999, 0.9)}
-EXPECTED_LIMITS = {"none": Limits(1e-4, 0.99999, 1.0), "int8": Limits(0.1, 0.999, 0.9)}
+REFERENCE_LIMITS = {
+    "none": _FLOAT,
+    "fp16": Limits(0.01, 0.9999, 0.99),
+    "int8": _INT8,
+    "int8-static": _INT8,
+    "int4": Limits(0.25, 0.99, 0.85),
+}
+EXPECTED_LIMITS = {
+    "none": _FLOAT,
+    "fp16": Limits(0.01, 0.9999, 0.99),
+    "int8": _INT8,
+    "int8-static": _INT8,
+    "int4": _INT8,
+}
 
 
 @dataclass(frozen=True)
@@ -74,7 +87,7 @@ def read_golden(content: bytes) -> Golden:
 def check_graph(pack: "Pack", graph: str, golden: Golden) -> list[CheckRow]:
     """Runs a graph on its golden inputs: three figures against each of the two answers."""
     spec = pack.manifest.graphs[graph]
-    inputs = {t.name: _golden(golden, f"{graph}/inputs/{t.name}") for t in spec.inputs}
+    inputs = {t.name: golden_array(golden, f"{graph}/inputs/{t.name}") for t in spec.inputs}
     backend = load_backend(pack, graph)
     try:
         outputs = run_samples(backend.run, spec, inputs)
@@ -83,7 +96,7 @@ def check_graph(pack: "Pack", graph: str, golden: Golden) -> list[CheckRow]:
     rows = []
     for name, values in outputs.items():
         for against, limits in (("reference", REFERENCE_LIMITS), ("expected", EXPECTED_LIMITS)):
-            should_be = _golden(golden, f"{graph}/{against}/{name}")
+            should_be = golden_array(golden, f"{graph}/{against}/{name}")
             limit = limits[pack.manifest.quantization]
             rows += compare(graph, name, against, values, should_be, limit)
     return rows
@@ -122,7 +135,8 @@ def compare(
     return [CheckRow(graph, output, against, *figure) for figure in figures]
 
 
-def _golden(golden: Golden, name: str) -> np.ndarray:
+def golden_array(golden: Golden, name: str) -> np.ndarray:
+    """ValueError where the file does not have it."""
     if name not in golden:
         raise ValueError(f"{GOLDEN} lacks {name}; export the pack again")
     return golden[name]
