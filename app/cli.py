@@ -18,7 +18,14 @@ except ModuleNotFoundError as error:  # the core alone is installed, for use as 
         f'fingerpost: {error.name} is not installed: pip install "fingerpost[app]"'
     ) from error
 
-from fingerpost.app import cli_corpora, cli_distill, cli_segment, cli_shards, cli_trainer
+from fingerpost.app import (
+    cli_benchmark,
+    cli_corpora,
+    cli_distill,
+    cli_segment,
+    cli_shards,
+    cli_trainer,
+)
 from fingerpost.app.cli_options import Json, LandmarkerFile
 
 USER_ERROR = 2
@@ -219,7 +226,7 @@ def packs_remove(
     remove(name)
 
 
-for part in (cli_corpora, cli_shards, cli_trainer, cli_segment, cli_distill):
+for part in (cli_corpora, cli_shards, cli_trainer, cli_segment, cli_distill, cli_benchmark):
     part.add_to(app)
 
 

@@ -9,6 +9,7 @@ top-1 is more than ``--max-loss`` points lower.
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from fingerpost.trainer.evaluate import evaluate_checkpoint
 from fingerpost.trainer.evaluation import TOP, Evaluation, evaluate_predictions
 from fingerpost.trainer.feed import Clips
 from fingerpost.trainer.predictions import Prediction
+from fingerpost.trainer.shards import Clip
 
 MAX_LOSS = 1.0  # points of top-1
 
@@ -58,12 +60,11 @@ def compare(
     return Comparison(len(answers), _figures(evaluation), _figures(of_pack), agreed)
 
 
-def pack_answers(pack: Pack, clips: Clips) -> list[Prediction]:
+def pack_answers(pack: Pack, clips: Sequence[Clip]) -> list[Prediction]:
     """What a pack, run by edge_runtime, says of each clip."""
     recogniser = Recogniser(pack)
     answers = []
-    for i in range(len(clips)):
-        clip = clips[i]
+    for clip in clips:
         if len(clip.glosses) != 1:
             raise ValueError(f"clip {clip.id!r} has {len(clip.glosses)} glosses, expected one")
         ranked = np.argsort(-recogniser.probabilities(clip.sequence), kind="stable")[:TOP]

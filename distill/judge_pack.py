@@ -1,0 +1,63 @@
+"""How right a pack is about clips of a corpus, asked as a device asks it: through edge_runtime."""
+
+from collections.abc import Sequence
+
+from fingerpost.distill.compare_pack import pack_answers
+from fingerpost.edge_runtime.pack import Pack
+from fingerpost.edge_runtime.translator import GLOSSES, Translator
+from fingerpost.trainer.evaluation import MAIN_FIGURE, evaluate_predictions
+from fingerpost.trainer.feed import Clips
+from fingerpost.trainer.predictions import Prediction
+from fingerpost.trainer.shards import Clip
+from fingerpost.trainer.tasks.translation import LANGUAGES
+
+Answers = dict[str, list[Prediction]]  # by kind: isolated, text, glosses, live_glosses
+
+
+def judge_pack(pack: Pack, clips: Clips, n_clips: int = 0) -> dict[str, float]:
+    """The main figure of each kind of answer, in percent, such as "text.bleu4".
+
+    n_clips : so many, evenly chosen; 0 = all
+
+    ValueError where the clips say nothing that the pack could be right or wrong about.
+    """
+    chosen: Sequence[Clip] = clips
+    if 0 < n_clips < len(clips):
+        chosen = [clips[i * len(clips) // n_clips] for i in range(n_clips)]
+    if pack.manifest.translation is None:
+        answers = {"isolated": pack_answers(pack, chosen)}
+    else:
+        answers = translator_answers(pack, chosen)
+    if not answers:
+        raise ValueError(
+            f"no clip has a text or glosses that pack {pack.manifest.name} can be asked for"
+        )
+    figures = {}
+    for kind, said in answers.items():
+        name = MAIN_FIGURE[kind]
+        found = evaluate_predictions(kind, said, clips.text_language, n_resamples=0)
+        figures[f"{kind}.{name}"] = found.figures[name].value
+    return figures
+
+
+def translator_answers(pack: Pack, clips: Sequence[Clip]) -> Answers:
+    """What a translation pack says of each clip, to each question that the clip has a truth for."""
+    answers: Answers = {}
+    translator = Translator(pack)
+    try:
+        for clip in clips:
+            row = " ".join(clip.glosses)
+            language = LANGUAGES.get(clip.text_language, clip.text_language or "English")
+            truths = {language: ("text", clip.text.strip()), GLOSSES: ("glosses", row)}
+            asked = [q for q in translator.questions if truths.get(q, ("", ""))[1]]
+            found = translator.translate(clip.sequence, asked)
+            said = [(*truths[q], found.answers[q].text) for q in asked]
+            if row:
+                said.append(("live_glosses", row, " ".join(found.glosses)))
+            for kind, truth, text in said:
+                answers.setdefault(kind, []).append(
+                    Prediction(clip.id, clip.signer, truth, text, ())
+                )
+    finally:
+        translator.close()
+    return answers
