@@ -27,12 +27,17 @@ class FastLinear(nn.Linear):
     """``nn.Linear`` with the same parameters, names and results."""
 
     def forward(self, input: Tensor) -> Tensor:  # the parent's name for it
-        if not _is_worth_it(input, self.weight):
-            return F.linear(input, self.weight, self.bias)
-        y = _Linear.apply(input.reshape(-1, self.in_features), self.weight)
-        if self.bias is not None:
-            y = y + self.bias
-        return y.view(*input.shape[:-1], self.out_features)
+        return linear(input, self.weight, self.bias)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """x W^T + b with derivatives: (..., C), (D, C) and (D,) to (..., D)."""
+    if not _is_worth_it(x, weight):
+        return F.linear(x, weight, bias)
+    y = _Linear.apply(x.reshape(-1, x.shape[-1]), weight)
+    if bias is not None:
+        y = y + bias
+    return y.view(*x.shape[:-1], weight.shape[0])
 
 
 def fast_linears(module: nn.Module) -> None:
