@@ -80,14 +80,15 @@ def _in_turns(packs: Sequence[Pack], options: BenchmarkOptions) -> list[list[Mea
                 done = turn * len(packs) + i
                 bar.show(pack.manifest.name, done, len(packs) * options.rounds)
                 if not any(isinstance(run, str) for run in runs[i]):  # once is enough to know
-                    runs[i].append(in_a_process(pack, options))
+                    runs[i].append(in_a_process(pack, options, with_shares=turn == 0))
     return runs
 
 
-def in_a_process(pack: Pack, options: BenchmarkOptions) -> Measured | str:
+def in_a_process(pack: Pack, options: BenchmarkOptions, with_shares: bool) -> Measured | str:
     """What a fresh process measures of a pack, or in one line why it could not."""
     command = [sys.executable, "-m", MEASURED_IN, str(pack.path)]
     command += ["--calls", str(options.calls), "--threads", str(options.threads)]
+    command += [] if with_shares else ["--no-shares"]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     said = done.stderr.splitlines() or [""]
     if done.returncode == USER_ERROR:
@@ -169,7 +170,8 @@ def figures_of(manifest: Manifest) -> dict[str, Record]:
         source, _, name = key.partition(": ")
         if source not in OF_PACK or name.replace(": ", ".").split(".")[-1] not in MAIN_FIGURES:
             continue
-        found[name] = figure = {"value": _percent(name, value)}
+        figure: Record = {"value": _percent(name, value)}
+        found[name] = figure
         for of_teacher in OF_TEACHER:
             if (teacher := manifest.measured.get(f"{of_teacher}: {name}")) is not None:
                 figure["teacher"] = _percent(name, teacher)
@@ -251,14 +253,14 @@ def _times(record: Record, graph: str) -> str:
 
 
 def _delegated(record: Record) -> str:
-    """Of the graph with the least: "92 % (encode)"; what nobody can check here has a "?"."""
+    """Of the graph with the least: "92 % (encode)", here, or as the pack was built."""
     shares = []
     for graph, share in record.get("delegated", {}).items():
         here, promised = share["here"], share["promised"]
         if here is not None:
             shares.append((here, f"{here:.0%} ({graph})"))
         elif promised is not None:
-            shares.append((promised, f"{promised:.0%}? ({graph})"))
+            shares.append((promised, f"{promised:.0%} ({graph}), as built"))
     return min(shares)[1] if shares else ""
 
 

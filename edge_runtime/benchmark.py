@@ -9,7 +9,9 @@ pack: memory that was freed, or a library that was loaded, for another would cou
 
 import argparse
 import dataclasses
+import importlib
 import json
+import platform
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +29,9 @@ from fingerpost.edge_runtime.pack_check import GOLDEN, Golden, read_golden
 
 STEP_GRAPH = "decode_step"  # makes one token a call
 WINDOW_GRAPHS = ("recogniser", "encode")  # what reads frames; a pack has one of them
+TELL_SHARES = {  # backends that hand over operators when a graph is loaded; others when it is made
+    "tflite": "fingerpost.edge_runtime.backends.tflite_delegate",
+}
 N_CALLS = 100  # of each graph, after the first
 MAX_GRAPH_S = 10.0  # a slow graph is called less often than that
 SAME_SHARE = 0.005  # two shares of operators this close are one
@@ -47,8 +52,7 @@ class Measured:
 
     load_ms : from its path to graphs that are ready, the backend's library included
     graphs : by name
-    delegated : by graph, the share (0 to 1) of its operators that the delegate runs here; of those
-        graphs whose backend can tell
+    delegated : of ``delegated_here``
     idle_mb, peak_mb : resident memory, in MB of 10^6 bytes, before the load and at the most; None
         on a system that does not say
     energy : of a call of the graph that reads frames; None where nothing measures it
@@ -80,10 +84,13 @@ class Measured:
         return cls(**fields)
 
 
-def measure_pack(path: Path, n_calls: int = N_CALLS, num_threads: int = 1) -> Measured:
+def measure_pack(
+    path: Path, n_calls: int = N_CALLS, num_threads: int = 1, with_shares: bool = True
+) -> Measured:
     """Loads a pack and calls each of its graphs; ValueError where it cannot be run here.
 
     n_calls : of each graph, after the first
+    with_shares : ask for ``Measured.delegated``, which takes a second for each graph
     """
     if n_calls < 1:
         raise ValueError(f"expected at least 1 call of each graph, got {n_calls}")
@@ -100,12 +107,11 @@ def measure_pack(path: Path, n_calls: int = N_CALLS, num_threads: int = 1) -> Me
         first_ms = {graph: _timed(call) for graph, call in calls.items()}
         graphs = {g: Timed(first_ms[g], _many_times(call, n_calls)) for g, call in calls.items()}
         peak_mb = peak_memory_mb()
-        shares = {graph: delegated_here(backend) for graph, backend in backends.items()}
         energy, note = measure_energy(calls[window_graph(graphs)])
     finally:
         for backend in backends.values():
             backend.close()
-    delegated = {graph: share for graph, share in shares.items() if share is not None}
+    delegated = delegated_here(pack) if with_shares else {}
     notes = (note,) if note else ()
     return Measured(load_ms, graphs, delegated, idle_mb, peak_mb, energy, notes)
 
@@ -140,13 +146,24 @@ def example_inputs(pack: Pack, graph: str) -> dict[str, np.ndarray]:
     return inputs | {tensor.name: np.zeros(tensor.shape, tensor.dtype) for tensor in spec.state}
 
 
-def delegated_here(backend: Backend) -> float | None:
-    """The share (0 to 1) of a graph's operators that its delegate runs; None: nobody can tell.
+def delegated_here(pack: Pack) -> dict[str, float]:
+    """By graph, the share (0 to 1) of its operators that a delegate runs on this machine.
 
-    A backend that can tell has a method ``delegated``.
+    Of backends that hand operators over when a graph is loaded, see ``TELL_SHARES``.
     """
-    tell: Callable[[], float | None] | None = getattr(backend, "delegated", None)
-    return None if tell is None else tell()
+    shares: dict[str, float] = {}
+    of_files: dict[str, dict[str, float]] = {}
+    for graph, spec in pack.manifest.graphs.items():
+        if spec.backend not in TELL_SHARES:
+            continue
+        if spec.file not in of_files:
+            module = importlib.import_module(TELL_SHARES[spec.backend])
+            of_files[spec.file] = module.delegated_shares(pack.read(spec.file))
+        of_file = of_files[spec.file]
+        signature = spec.signature or next(iter(of_file), "")  # "" = its only one
+        if signature in of_file:
+            shares[graph] = of_file[signature]
+    return shares
 
 
 def fallbacks(promised: Mapping[str, float], here: Mapping[str, float]) -> list[str]:
@@ -174,12 +191,13 @@ def peak_memory_mb() -> float | None:
     Linux's ``getrusage`` begins with the peak of the process that started this one (its memory is
     this one's until exec), so there the kernel's figure for this process alone is read.
     """
-    if sys.platform == "linux":
+    system = platform.system()
+    if system == "Linux":
         status = Path("/proc/self/status").read_text(encoding="utf-8")
         lines = (line.split() for line in status.splitlines())
         kilobytes = [int(words[1]) for words in lines if words and words[0] == "VmHWM:"]
         return kilobytes[0] * 1024 / 1e6 if kilobytes else None
-    if sys.platform == "darwin":
+    if system == "Darwin":
         import resource
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes there
@@ -219,9 +237,10 @@ def main() -> None:
     parser.add_argument("pack", type=Path, help="a folder, or FILE.fpk")
     parser.add_argument("--calls", type=int, default=N_CALLS, help="of each graph")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--no-shares", action="store_true", help="of delegated operators")
     given = parser.parse_args()
     try:
-        measured = measure_pack(given.pack, given.calls, given.threads)
+        measured = measure_pack(given.pack, given.calls, given.threads, not given.no_shares)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(USER_ERROR)
