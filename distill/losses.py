@@ -1,5 +1,7 @@
 """What a student is asked to have in common with its teacher; each loss is a mean.
 
+A mask says what counts: 0 and 1, or weights, for a mean in which some count for more.
+
 - ``token_loss``: the next token's probabilities. "Distilling the Knowledge in a Neural Network"
   (Hinton et al., 2015), Sec. 2: both are softened by a temperature, and the loss is times its
   square, so that its gradients do not fade. For each token of a sentence it is the word-level
@@ -27,6 +29,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fingerpost.distill.top_k import NOTHING, TopK, at_temperature
+
+TINY = 1e-8  # instead of a sum of weights that is 0
 
 
 def token_loss(
@@ -114,6 +118,7 @@ def _relations(states: Tensor, mask: Tensor, n_heads: int) -> Tensor:
 
 def _mean(values: Tensor, mask: Tensor) -> Tensor:
     """Over what counts, 0 where nothing does. values, mask : of one shape"""
-    counts = mask.to(values.dtype)
+    weights = mask.to(values.dtype)
     # Where nothing counts the values may be anything, and 0 times that is not always 0.
-    return values.masked_fill(~mask.bool(), 0.0).sum() / counts.sum().clamp(min=1)
+    total = (values.masked_fill(weights == 0, 0.0) * weights).sum()
+    return total / weights.sum().clamp(min=TINY)

@@ -98,6 +98,10 @@ class TeacherCache:
         b, row = self._places[clip_id]
         return reading_of(self._batches[b], row, self.settings)
 
+    def first(self) -> ClipReading:
+        """Of any clip, for what is the same of all."""
+        return self.reading(next(iter(self._places)))
+
     def answers(self, clip_id: str, kind: str) -> tuple[Said, ...]:
         """The teacher's answers to a question, the best first."""
         return self._question(clip_id, kind).said
@@ -106,7 +110,7 @@ class TeacherCache:
         """Of each row, a clip's id and a kind of answer."""
         found = [self._question(*row) for row in rows]
         tokens = pad_sequence([q.tokens for q in found], batch_first=True, padding_value=IGNORED)
-        return Targets(tokens, _padded([q.few for q in found]), tokens != IGNORED)
+        return Targets(tokens, padded_few([q.few for q in found]), tokens != IGNORED)
 
     def frames(self, clip_ids: Sequence[str], n_frames: Sequence[int]) -> tuple[TopK, Tensor]:
         """Glosses of frames, (B, T, k), and which of the T frames are a clip's, (B, T), bool.
@@ -121,7 +125,7 @@ class TeacherCache:
                 raise ValueError(f"{self.folder} has no glosses of frames: set teacher.frames")
             at = _same_moment(len(frames.ids), n)
             rows.append(TopK(*(part[at] for part in frames)))
-        few = _padded(rows)
+        few = padded_few(rows)
         longest = torch.arange(few.ids.shape[1])
         return few, longest < torch.tensor(list(n_frames))[:, None]
 
@@ -268,7 +272,7 @@ def _read(path: Path) -> tuple[pa.RecordBatch, dict[str, Any]]:
     return batch, made
 
 
-def _padded(rows: Sequence[TopK]) -> TopK:
+def padded_few(rows: Sequence[TopK]) -> TopK:
     """Rows of different lengths as one; what fills up means nothing."""
     return TopK(*(pad_sequence([row[i] for row in rows], batch_first=True) for i in range(3)))
 

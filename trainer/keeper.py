@@ -10,7 +10,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from fingerpost.trainer.checkpoint import save_checkpoint
 from fingerpost.trainer.evaluation import LOWER_IS_BETTER
-from fingerpost.trainer.network import merged
+from fingerpost.trainer.network import bare, merged
 from fingerpost.trainer.recipe import Recipe, as_tables
 from fingerpost.trainer.tasks.task import Task
 from fingerpost.trainer.train_state import (
@@ -46,8 +46,8 @@ class Keeper:
     def weights(self) -> Any:
         """The network that is validated and kept."""
         if isinstance(self.holder, AveragedModel):
-            return self.holder.module
-        return self.accelerator.unwrap_model(self.holder)
+            return bare(self.holder.module)
+        return bare(self.accelerator.unwrap_model(self.holder))
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "data": self.hashes}

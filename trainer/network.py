@@ -23,6 +23,19 @@ def new_network(recipe: Recipe, task: Task) -> nn.Module:
     return network
 
 
+class Scaffold(nn.Module):
+    """A network inside another one that helps it to learn: only ``inner`` is validated and kept."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+
+def bare(network: nn.Module) -> nn.Module:
+    """The network without its scaffold; itself where it has none."""
+    return network.inner if isinstance(network, Scaffold) else network
+
+
 def take_weights(network: nn.Module, folder: Path, fresh: tuple[str, ...] = ()) -> None:
     """The weights of a checkpoint, but for parameters whose names start with one of ``fresh``.
 

@@ -7,7 +7,7 @@ kind, is an error in one line.
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -116,20 +116,29 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     frozen: tuple[str, ...] = ()
 
 
-def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
+R = TypeVar("R", bound=Recipe)
+
+
+def read_recipe(path: Path, changes: Sequence[str] = (), kind: type[R] = Recipe) -> R:  # type: ignore[assignment]
     """A recipe's file, with lines like ``training.lr=1e-3`` put in place of its own.
 
     path : a file, or the name of one of ``RECIPES``. ValueError for whatever is wrong with it.
+    kind : a ``Recipe`` with more tables, for what is more than a training
     """
-    try:
-        tables = tomllib.loads(_find(path).read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not TOML: {error}") from error
+    tables = read_tables(path)
     for change in changes:
         _put(tables, change)
-    recipe = convert(tables, Recipe, str(path))
+    recipe = convert(tables, kind, str(path))
     _check(recipe, path)
-    return recipe
+    return recipe  # type: ignore[no-any-return]
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """A recipe's tables as they are written; path as in ``read_recipe``."""
+    try:
+        return tomllib.loads(_find(path).read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not TOML: {error}") from error
 
 
 def convert(tables: dict[str, Any], kind: Any, where: str) -> Any:

@@ -13,7 +13,7 @@
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from fingerpost.trainer.evaluate import predict
 from fingerpost.trainer.evaluation import evaluate_predictions
 from fingerpost.trainer.feed import Clips, Order, PreparedClips, training_batches
 from fingerpost.trainer.keeper import Keeper
-from fingerpost.trainer.network import new_network, to_learn
+from fingerpost.trainer.network import Scaffold, new_network, to_learn
 from fingerpost.trainer.recipe import Data, Recipe, Training
 from fingerpost.trainer.tasks import find_task
 from fingerpost.trainer.tasks.task import Batch, Task
@@ -42,17 +42,29 @@ def say_nothing(step: int, n_steps: int, figures: dict[str, float]) -> None:
     """A ``Report``."""
 
 
-def train(recipe: Recipe, out: Path, report: Report = say_nothing) -> dict[str, float]:
+class Around(Protocol):
+    """What a training has around its task and its network, as a teacher's lessons are."""
+
+    def task(self, task: Task) -> Task: ...
+
+    def network(self, network: nn.Module) -> Scaffold: ...
+
+
+def train(
+    recipe: Recipe, out: Path, report: Report = say_nothing, around: Around | None = None
+) -> dict[str, float]:
     """Trains to the end, or goes on from where the folder ``out`` stands.
 
     report : is told of every step, and of every validation, by the main process
+    around : what else there is to learn from; None = the clips alone
 
     Returns the figures of the best validation; without one, of the last step. ValueError for
     whatever a user can put right.
     """
     accelerator = start(recipe)
     task, clips, val = load_data(recipe)
-    model, optimizer, schedule, order = build(recipe, task, clips, accelerator)
+    task = task if around is None else around.task(task)
+    model, optimizer, schedule, order = build(recipe, task, clips, accelerator, around)
     n_steps = steps_of(recipe.training, order)
     with accelerator.main_process_first():
         claim(out, recipe)
@@ -120,7 +132,11 @@ def load_data(recipe: Recipe) -> tuple[Task, Clips, Clips | None]:
 
 
 def build(
-    recipe: Recipe, task: Task, clips: Clips, accelerator: Accelerator
+    recipe: Recipe,
+    task: Task,
+    clips: Clips,
+    accelerator: Accelerator,
+    around: Around | None = None,
 ) -> tuple[nn.Module, Any, Any, Order]:
     """Network, optimiser, learning rates and the order of clips, ready for this process."""
     training = recipe.training
@@ -134,6 +150,8 @@ def build(
         accelerator.process_index,
     )
     network = new_network(recipe, task)
+    if around is not None:
+        network = around.network(network)
     torch.manual_seed(recipe.seed + accelerator.process_index)  # each its own dropout
     n_steps = steps_of(training, order)
     optimizer: Any = torch.optim.AdamW(
@@ -217,9 +235,11 @@ def parameter_groups(network: nn.Module, training: Training) -> list[dict[str, A
     """Parameters by learning rate and decay; ValueError where ``lr_of`` names none."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     used = set()
+    own = "inner." if isinstance(network, Scaffold) else ""
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
             continue
+        name = name.removeprefix(own)
         prefix = next((p for p in training.lr_of if name.startswith(p)), "")
         used.add(prefix)
         decays = training.decay_vectors or parameter.ndim > 1

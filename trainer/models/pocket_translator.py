@@ -12,9 +12,10 @@ temporal classification (Graves et al., 2006). Text: Uni-Sign's objective (its S
 What is asked for, a language or glosses, is the decoder's first token, so that the encoder reads a
 sentence once for all questions.
 
-For a teacher: ``read`` and ``logits`` give all there is to compare with, layer by layer.
+For a teacher: ``study`` gives all there is to compare with.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -24,9 +25,15 @@ from torch import Tensor, nn
 from fingerpost.edge_runtime.live_glosses import BLANK
 from fingerpost.trainer.models.fast_linear import fast_linears
 from fingerpost.trainer.models.gloss_alignment import NO_TOKEN, NOT_KNOWN, Glosses
-from fingerpost.trainer.models.language_model import IGNORED, keep_shared_once, new_language_model
+from fingerpost.trainer.models.language_model import (
+    IGNORED,
+    answers_loss,
+    keep_shared_once,
+    new_language_model,
+)
 from fingerpost.trainer.models.pocket_encoder import KEPT, PoseStream, SlidingPerceiver
 from fingerpost.trainer.models.pocket_sizes import STRIDE, PocketTranslatorConfig
+from fingerpost.trainer.models.study import Studied
 
 PAD, EOS = 0, 1  # of the tokenizer
 
@@ -95,18 +102,47 @@ class PocketTranslator(nn.Module):
         glosses : numbers of glosses from 1; ``BLANK`` between two of them
         """
         states, latents, mask = self._encode(keypoints, frame_mask)
-        language, ctc, frames = (states.new_zeros(()) for _ in range(3))
+        logits = scores = None
         if labels is not None and asked is not None:
             heard = Heard(states, latents, self._read(latents, mask), mask)
-            language = F.cross_entropy(
-                self.logits(heard, asked, labels).flatten(0, 1).float(),
-                labels.flatten(),
-                ignore_index=IGNORED,
-                label_smoothing=self.config.label_smoothing,
-            )
+            logits = self.logits(heard, asked, labels)
         if glosses is not None:
-            ctc, frames = gloss_losses(self.gloss_scores(states), frame_mask, glosses)
-        return Losses(language, ctc, frames)
+            scores = self.gloss_scores(states)
+        return self._losses(logits, labels, scores, frame_mask, glosses, states.new_zeros(()))
+
+    @property
+    def study_widths(self) -> dict[str, int]:
+        """Of the states that ``study`` gives."""
+        return {"encoder": self.config.d_model, "decoder": self.config.d_model}
+
+    def study(
+        self, answers: Sequence[Tensor], keypoints: Tensor, frame_mask: Tensor, asked: Asked
+    ) -> Studied:
+        """A batch, with what is to be compared with a teacher.
+
+        answers : each (R, L), token ids; ``IGNORED`` where there is none
+        """
+        heard = self.read(keypoints, frame_mask)
+        said = [self._say(heard, asked, labels) for labels in answers]
+        return Studied(
+            tuple(one.logits for one in said),
+            tuple(one.decoder_hidden_states[-1] for one in said),
+            heard.sentence[asked.clip],
+            heard.mask[asked.clip],
+            self.gloss_scores(heard.states),
+        )
+
+    def losses_of(
+        self,
+        studied: Studied,
+        frame_mask: Tensor,
+        labels: Tensor | None = None,
+        glosses: Glosses | None = None,
+    ) -> Losses:
+        """What ``forward`` gives; labels : the first of the answers that were studied"""
+        zero = studied.encoder.new_zeros(())
+        logits = studied.logits[0] if studied.logits else None
+        return self._losses(logits, labels, studied.gloss_scores, frame_mask, glosses, zero)
 
     def read(self, keypoints: Tensor, frame_mask: Tensor) -> Heard:
         """All that the network knows of a batch before it is asked."""
@@ -119,14 +155,7 @@ class PocketTranslator(nn.Module):
 
     def logits(self, heard: Heard, asked: Asked, labels: Tensor) -> Tensor:
         """Of each answer's next tokens, given the true ones before: (R, L, n_tokens)."""
-        said = labels[:, :-1].masked_fill(labels[:, :-1] == IGNORED, PAD)
-        before = torch.cat([self._first(asked)[:, None], said], dim=1)
-        return self.language_model(
-            encoder_outputs=(heard.sentence[asked.clip],),
-            attention_mask=heard.mask[asked.clip],
-            decoder_input_ids=before,
-            use_cache=False,
-        ).logits
+        return self._say(heard, asked, labels).logits
 
     @torch.no_grad()
     def generate(
@@ -146,6 +175,35 @@ class PocketTranslator(nn.Module):
             past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
         )
         return made[:, 1:]  # without the question
+
+    def _say(self, heard: Heard, asked: Asked, labels: Tensor) -> Any:
+        """What the language model makes of answers (R, L), with its decoder's states."""
+        said = labels[:, :-1].masked_fill(labels[:, :-1] == IGNORED, PAD)
+        before = torch.cat([self._first(asked)[:, None], said], dim=1)
+        return self.language_model(
+            encoder_outputs=(heard.sentence[asked.clip],),
+            attention_mask=heard.mask[asked.clip],
+            decoder_input_ids=before,
+            output_hidden_states=True,
+            use_cache=False,
+        )
+
+    def _losses(
+        self,
+        logits: Tensor | None,
+        labels: Tensor | None,
+        scores: Tensor | None,
+        frame_mask: Tensor,
+        glosses: Glosses | None,
+        zero: Tensor,
+    ) -> Losses:
+        """zero : what a term is that is not asked for"""
+        language, ctc, frames = zero, zero, zero
+        if logits is not None and labels is not None:
+            language = answers_loss(logits.float(), labels, self.config.label_smoothing)
+        if scores is not None and glosses is not None:
+            ctc, frames = gloss_losses(scores, frame_mask, glosses)
+        return Losses(language, ctc, frames)
 
     def _encode(self, keypoints: Tensor, frame_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """States (B, T, width), latents (B, N, d_model), and which of these count (B, N)."""

@@ -21,10 +21,16 @@ from fingerpost.edge_runtime.live_glosses import BLANK, LiveGlosses
 from fingerpost.edge_runtime.preprocess_live import FPS, preprocess_live
 from fingerpost.edge_runtime.resample import resample
 from fingerpost.trainer.augment import AugmentSettings, augment_frames
-from fingerpost.trainer.models.gloss_alignment import NO_TOKEN, NOT_KNOWN, Glosses
+from fingerpost.trainer.models.gloss_alignment import NO_TOKEN, NONE, NOT_KNOWN, Glosses
 from fingerpost.trainer.models.language_model import IGNORED
-from fingerpost.trainer.models.pocket_sizes import PocketTranslatorConfig
-from fingerpost.trainer.models.pocket_translator import EOS, PAD, Asked, PocketTranslator
+from fingerpost.trainer.models.pocket_sizes import STRIDE, PocketTranslatorConfig
+from fingerpost.trainer.models.pocket_translator import (
+    EOS,
+    PAD,
+    Asked,
+    Losses,
+    PocketTranslator,
+)
 from fingerpost.trainer.models.uni_sign import pad_clips
 from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.recipe import convert
@@ -207,7 +213,10 @@ class PocketTranslation:
         given = dict(batch.inputs)
         if not self.settings.language:
             given["labels"] = None
-        found = model(**given)
+        return self.weighted(model(**given), batch)
+
+    def weighted(self, found: Losses, batch: Batch) -> dict[str, Tensor]:
+        """The network's terms, each with its weight."""
         # The loop weighs by tokens. Per token, sums are the same on one process or on many.
         terms = {
             "language": found.language * self.settings.language,
@@ -240,12 +249,40 @@ class PocketTranslation:
                 answers.setdefault(kind, []).append(answer)
         return answers
 
+    def asked_of(self, clips: Sequence[PreparedSentence]) -> list[tuple[int, str]]:
+        """Of each row of a batch's labels: the clip's number in the batch, and of ``KINDS``."""
+        return [
+            (i, "glosses" if self.questions[question] == GLOSSES else "text")
+            for i, clip in enumerate(clips)
+            for question, _ in clip.answers
+        ]
+
+    def moments(self, clip: PreparedSentence, draw: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """When in the clip is what the frames (T,), and the encoder's states (N,), are of.
+
+        As shares of the clip's length, of the frames that ``batch`` makes of it by this draw.
+        """
+        frames = (self._times(clip, draw) + 0.5) / len(clip.keypoints)
+        of_state = np.arange(0, len(frames), STRIDE) + STRIDE // 2  # the middle of its window's end
+        return frames, frames[of_state.clip(max=len(frames) - 1)]
+
+    def gloss_tokens(self) -> np.ndarray:
+        """The token that stands for each output of the gloss head; -1 for a gloss of several."""
+        rows = self.tokenizer(list(self.glosses), add_special_tokens=False)["input_ids"]
+        tokens = [row[0] if len(row) == 1 else NO_TOKEN for row in rows]
+        return np.array([NONE, *tokens])  # the blank comes first
+
+    def _times(self, clip: PreparedSentence, draw: int | None) -> np.ndarray:
+        """Which frames a clip has, by this draw."""
+        if draw is None or self._augment is None:
+            return np.arange(len(clip.keypoints))
+        return hurried(len(clip.keypoints), self.settings.tempo, np.random.default_rng(draw))
+
     def _changed(self, clip: PreparedSentence, draw: int | None) -> tuple[Tensor, np.ndarray]:
         """The frames of a clip, augmented, and the glosses that they show."""
         if draw is None or self._augment is None:
             return torch.from_numpy(clip.keypoints.astype(np.float32)), clip.of_frame
-        rng = np.random.default_rng(draw)
-        times = hurried(len(clip.keypoints), self.settings.tempo, rng)
+        times = self._times(clip, draw)
         frames = torch.from_numpy(clip.keypoints[times].astype(np.float32))
         shown = clip.of_frame[times] if len(clip.of_frame) else clip.of_frame
         return augment_frames(frames[None], [draw], self._augment)[0], shown
