@@ -4,6 +4,8 @@ A recipe of ``fingerpost train`` with two tables more: [teacher], what of it is 
 (``TeacherSettings``), and [distil], the weight of each term.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from fingerpost.distill.teacher import TeacherSettings, check_settings
@@ -47,6 +49,13 @@ class DistilRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True
     teacher: TeacherSettings = TeacherSettings()
 
 
+def with_clips(recipe: DistilRecipe, folders: Sequence[str]) -> DistilRecipe:
+    """The recipe with other folders of shards to train on."""
+    return msgspec.structs.replace(
+        recipe, data=msgspec.structs.replace(recipe.data, train=tuple(folders))
+    )
+
+
 def check_distil(recipe: DistilRecipe) -> None:
     """ValueError, in one line, for numbers that cannot be, or that the teacher is not asked for."""
     check_settings(recipe.teacher)
@@ -65,7 +74,7 @@ def check_distil(recipe: DistilRecipe) -> None:
     if (distil.token or distil.frames) and distil.temperature not in teacher.temperatures:
         known = ", ".join(f"{t:g}" for t in teacher.temperatures)
         raise ValueError(
-            f"distil.temperature: {distil.temperature:g} is not among teacher.temperatures ({known})"
+            f"distil.temperature: {distil.temperature:g} is none of teacher.temperatures ({known})"
         )
     states = {"encoder", "decoder"} & set(teacher.states)
     needs = {

@@ -12,7 +12,6 @@ logits, of the task ``isolated``: its answers are texts of one token, its labels
 
 import hashlib
 import inspect
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,13 +28,8 @@ from fingerpost.trainer.evaluate import load_for_answers
 from fingerpost.trainer.models.gloss_alignment import frame_scores
 from fingerpost.trainer.models.language_model import IGNORED
 from fingerpost.trainer.plain_tensors import sha256_of
-from fingerpost.trainer.recipe import convert
+from fingerpost.trainer.recipe import convert, read_tables
 from fingerpost.trainer.tasks.task import Batch, Task
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 STATES = ("encoder", "decoder")
 
@@ -100,14 +94,12 @@ class ClipReading:
     frames: TopK | None = None
 
 
-def read_settings(recipe: Path) -> TeacherSettings:
-    """The table [teacher] of a recipe; as by default where it has none. ValueError in one line."""
-    if not recipe.is_file():
-        raise FileNotFoundError(f"no recipe {recipe}: give a .toml file")
-    try:
-        tables = tomllib.loads(recipe.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{recipe} is not TOML: {error}") from error
+def read_settings(recipe: Path, changes: Sequence[str] = ()) -> TeacherSettings:
+    """The table [teacher] of a recipe; as by default where it has none. ValueError in one line.
+
+    changes : lines like ``teacher.k=16``, put in place of its own
+    """
+    tables = read_tables(recipe, changes)
     settings = convert(tables.get("teacher", {}), TeacherSettings, f"{recipe}: [teacher]")
     check_settings(settings)
     return settings

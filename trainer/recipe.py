@@ -125,20 +125,20 @@ def read_recipe(path: Path, changes: Sequence[str] = (), kind: type[R] = Recipe)
     path : a file, or the name of one of ``RECIPES``. ValueError for whatever is wrong with it.
     kind : a ``Recipe`` with more tables, for what is more than a training
     """
-    tables = read_tables(path)
-    for change in changes:
-        _put(tables, change)
-    recipe = convert(tables, kind, str(path))
+    recipe = convert(read_tables(path, changes), kind, str(path))
     _check(recipe, path)
     return recipe  # type: ignore[no-any-return]
 
 
-def read_tables(path: Path) -> dict[str, Any]:
-    """A recipe's tables as they are written; path as in ``read_recipe``."""
+def read_tables(path: Path, changes: Sequence[str] = ()) -> dict[str, Any]:
+    """A recipe's tables as they are written; path and changes as in ``read_recipe``."""
     try:
-        return tomllib.loads(_find(path).read_text(encoding="utf-8"))
+        tables = tomllib.loads(_find(path).read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not TOML: {error}") from error
+    for change in changes:
+        _put(tables, change)
+    return tables
 
 
 def convert(tables: dict[str, Any], kind: Any, where: str) -> Any:
