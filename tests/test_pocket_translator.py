@@ -159,10 +159,15 @@ def test_a_latent_knows_its_window_alone() -> None:
     states = torch.randn(1, KEPT + 12, 16, generator=torch.Generator().manual_seed(2))
     other = states.clone()
     other[:, KEPT + 3] += 1  # frame 3: in the windows of latents 0 and 1
-    seen = torch.ones(1, KEPT + 12)
+    seen, nothing = torch.ones(1, KEPT + 12), torch.zeros(1, KEPT + 12, 6)
+    gloss = nothing.clone()
+    gloss[:, KEPT + 4, 2] = 1  # frame 4: in the windows of latents 1 and 2
     with torch.no_grad():
-        one, two = (perceiver(Frames(s, seen))[0][0] for s in (states, other))
+        one = perceiver(Frames(states, seen), nothing)[0][0]
+        two = perceiver(Frames(other, seen), nothing)[0][0]
+        three = perceiver(Frames(states, seen), gloss)[0][0]
     assert (one != two).any(dim=1).tolist() == [True, True, False]
+    assert (one != three).any(dim=1).tolist() == [False, True, True]
 
 
 def test_gloss_losses_by_hand() -> None:

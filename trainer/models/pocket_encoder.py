@@ -188,21 +188,29 @@ class SlidingPerceiver(nn.Module):
     equation is given. A learned latent asks each window, layer by layer, by cross-attention and a
     feed-forward network. The paper's window of 8 moves by 2, ours by 4. Ours knows places within a
     window only, where the paper has a learned position of the whole clip: a stream has no end.
+
+    A window is its states, and what the gloss head makes of them: a word of its own for each gloss.
+    Without these words the reader has to find the glosses out anew, and on 20,000 sentences does
+    not (docs/results.md).
     """
 
     def __init__(self, config: PocketTranslatorConfig) -> None:
         super().__init__()
         self.projection = nn.Linear(config.width, config.d_model)
+        self.shown = nn.Linear(config.n_glosses + 1, config.d_model, bias=False)
         self.latent = nn.Parameter(torch.randn(config.d_model) * 0.02)
         self.layers = nn.ModuleList(
             PerceiverLayer(config) for _ in range(config.n_perceiver_layers)
         )
         self.norm = nn.LayerNorm(config.d_model)
 
-    def forward(self, frames: Frames) -> tuple[Tensor, Tensor]:
-        """Latents (B, N, d_model) of N * ``STRIDE`` states, and which count, (B, N) of 0 and 1."""
+    def forward(self, frames: Frames, shown: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents (B, N, d_model) of N * ``STRIDE`` states, and which count, (B, N) of 0 and 1.
+
+        shown : shape (B, KEPT + 4 N, 1 + n_glosses), how likely each frame shows each gloss
+        """
         b, n = frames.states.shape[0], (frames.states.shape[1] - KEPT) // STRIDE
-        x = self.projection(frames.states)  # (B, KEPT + 4 N, d)
+        x = self.projection(frames.states) + self.shown(shown) * frames.seen[..., None]
         unseen = windows((1 - frames.seen)[..., None] * FAR)[..., 0]  # (B, N, WINDOW)
         latents = self.latent.expand(b, n, -1)
         for layer in self.layers:

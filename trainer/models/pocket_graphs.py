@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from fingerpost.trainer.models.pocket_encoder import FAR, KEPT, StreamState
 from fingerpost.trainer.models.pocket_sizes import STEP
-from fingerpost.trainer.models.pocket_translator import PocketTranslator
+from fingerpost.trainer.models.pocket_translator import PocketTranslator, shown
 
 N_LATENTS = 64  # of the longest sentence: 256 frames
 MAX_TOKENS = 32  # of the longest answer, with its question
@@ -94,6 +94,7 @@ class Encode(nn.Module):
     def __init__(self, model: PocketTranslator) -> None:
         super().__init__()
         self.poses, self.perceiver = model.poses, model.perceiver
+        self.gloss_head = model.gloss_head
 
     def forward(
         self, keypoints: Tensor, frame_mask: Tensor, memory: Tensor, seen: Tensor
@@ -104,7 +105,7 @@ class Encode(nn.Module):
         which of these count (1, 2), and the state. The first latents of a stream do not count.
         """
         frames, state = self.poses.step(keypoints, frame_mask, StreamState(memory, seen))
-        latents, mask = self.perceiver(frames)
+        latents, mask = self.perceiver(frames, shown(self.gloss_head, frames.states))
         return frames.states[:, KEPT:], latents, mask, *state
 
 
@@ -152,7 +153,8 @@ class DecodeStep(nn.Module):
     def __init__(self, model: PocketTranslator, max_tokens: int) -> None:
         super().__init__()
         language_model = model.language_model
-        self.embedding = language_model.get_input_embeddings()
+        # The matrix is also others', but what the decoder itself runs is this layer.
+        self.embedding = language_model.decoder.embed_tokens
         self.blocks = language_model.decoder.block
         self.norm = language_model.decoder.final_layer_norm
         self.head = language_model.get_output_embeddings()

@@ -4,7 +4,7 @@ A student small enough for a phone, ours after no paper, out of known parts:
 
     keypoints -> ``PoseStream`` -> states, 25 a second -> a score for each gloss (instant partials)
                                      |
-                 ``SlidingPerceiver`` -> latents, a quarter as many -> mT5, small -> words
+         both -> ``SlidingPerceiver`` -> latents, a quarter as many -> mT5, small -> words
 
 Glosses: each state is asked for its gloss, blank where there is none. Where it is known when each
 gloss was signed, by cross-entropy, frame by frame; where only their row is, by connectionist
@@ -210,7 +210,7 @@ class PocketTranslator(nn.Module):
         fill = -keypoints.shape[1] % STRIDE
         keypoints = F.pad(keypoints, (0, 0, 0, 0, 0, fill))
         frames = self.poses(keypoints, F.pad(frame_mask, (0, fill)))
-        latents, mask = self.perceiver(frames)
+        latents, mask = self.perceiver(frames, shown(self.gloss_head, frames.states))
         return frames.states[:, KEPT:], latents, mask
 
     def _read(self, latents: Tensor, mask: Tensor) -> Tensor:
@@ -221,6 +221,14 @@ class PocketTranslator(nn.Module):
     def _first(self, asked: Asked) -> Tensor:
         """(R,) the token that an answer begins with."""
         return self.config.n_pieces + asked.question
+
+
+def shown(gloss_head: nn.Module, states: Tensor) -> Tensor:
+    """How likely each state shows each gloss: (B, T, 1 + n_glosses), which nothing is learned by.
+
+    Glosses are learned from what frames show; the language model's gradients would be noise.
+    """
+    return gloss_head(states).softmax(dim=-1).detach()
 
 
 def gloss_losses(scores: Tensor, frame_mask: Tensor, glosses: Glosses) -> tuple[Tensor, Tensor]:
