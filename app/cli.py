@@ -22,6 +22,7 @@ from fingerpost.app import (
     cli_benchmark,
     cli_corpora,
     cli_distill,
+    cli_export,
     cli_segment,
     cli_shards,
     cli_trainer,
@@ -226,7 +227,15 @@ def packs_remove(
     remove(name)
 
 
-for part in (cli_corpora, cli_shards, cli_trainer, cli_segment, cli_distill, cli_benchmark):
+for part in (
+    cli_corpora,
+    cli_shards,
+    cli_trainer,
+    cli_segment,
+    cli_distill,
+    cli_export,
+    cli_benchmark,
+):
     part.add_to(app)
 
 

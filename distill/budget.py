@@ -12,13 +12,14 @@ layers that it costs most stay in float32: one, two, four, and so on; then comes
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from fingerpost.distill.scheme import Built, Scheme
 from fingerpost.trainer.evaluation import LOWER_IS_BETTER
-from fingerpost.trainer.recipe import convert
+from fingerpost.trainer.recipe import convert, read_tables
 
 RELATIVE = ("bleu4",)  # figures whose loss is a share of the float network's; of others, points
 MOST_KEPT = 32  # layers that stay in float32 at most
@@ -185,6 +186,11 @@ def budget_of(tables: Mapping[str, Any], where: str) -> Budget:
         if not 0 <= most < math.inf:
             raise ValueError(f"{where}: budget.{name} cannot be {most}; give what may be lost")
     return budget
+
+
+def budget_in(recipe: Path) -> Budget:
+    """The same of a recipe's file."""
+    return budget_of(read_tables(recipe), str(recipe))
 
 
 def describe(scheme: Scheme) -> str:

@@ -1,241 +1,394 @@
-"""A checkpoint of the recogniser becomes a pack, verified before it is written.
+"""A checkpoint becomes a pack for a device, verified before it is written.
 
-    python -m fingerpost.distill.export CHECKPOINT -o assets/demo/pack [--sample FILE.npz]
-    python -m fingerpost.distill.export runs/wlasl100 -o my.fpk --name mine --data "my own clips"
+    pack = export_pack(Path("runs/pocket"), Path("pocket.fpk"), format="tflite", clips=held_back)
 
-The checkpoint is one of ``train_recogniser``, or of any recipe of the task isolated; ``EATS`` lists
-the networks, with the preprocessing that the pack's manifest will name.
-
-The exported graph is run by edge_runtime's own backend on sample windows and compared with the
-network in PyTorch; what it gives may differ by no more than ``pack_check`` allows, or there is no
-pack. A few of the samples go into the pack as its golden inputs, so give only what may be passed
-on; without ``--sample``, the rendered signer's are used. The .npz holds ``keypoints``
-(N, T, K, 4), as ``preprocess`` makes them, and may hold ``label`` (N,), numbers of glosses.
+Whatever the network and the format: the files are run by edge_runtime's own backend and compared
+with the network in PyTorch, and what they say of clips that were held back may be worse by no more
+than the budget allows, or there is no pack. With ``quantization="auto"`` the cheapest scheme is
+looked for that keeps the budget, layer by layer where it has to be. A few golden inputs of the
+rendered signer, or of ``samples``, go into the pack: give only samples that may be passed on.
 """
 
-import argparse
 import hashlib
-import importlib.metadata
-import json
-import sys
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-import torch
-from torch import nn
 
-from fingerpost.distill.recipes import tflite as recipe
-from fingerpost.distill.samples import INPUT, Samples, check_samples, read_samples, signer_samples
-from fingerpost.edge_runtime.backends.tflite import TfliteBackend
-from fingerpost.edge_runtime.keypoints import PoseSequence, schema
-from fingerpost.edge_runtime.manifest import (
-    CAUTION,
-    QUANTIZATIONS,
-    GraphSpec,
-    Licences,
-    Manifest,
-    Parent,
-    TensorSpec,
-)
+from fingerpost.distill.budget import Budget, Chosen, choose
+from fingerpost.distill.export_recogniser import EATS, RecogniserSource
+from fingerpost.distill.export_translator import TranslatorSource
+from fingerpost.distill.fake_quant import Ranges, fake_quantised, input_ranges
+from fingerpost.distill.samples import Samples
+from fingerpost.distill.scheme import Built, Calibration, Scheme, format_recipe
+from fingerpost.distill.sensitivity import Sensitivity, sensitivity
+from fingerpost.edge_runtime.backends import load_backends, runs_here
+from fingerpost.edge_runtime.manifest import CAUTION, Licences, Manifest, Parent
 from fingerpost.edge_runtime.pack import SUFFIX, Pack, verify_pack, write_pack
-from fingerpost.edge_runtime.pack_check import (
-    GOLDEN,
-    REFERENCE_LIMITS,
-    CheckRow,
-    compare,
-    golden_bytes,
-    run_samples,
-)
+from fingerpost.edge_runtime.pack_check import GOLDEN, CheckRow, Golden, golden_bytes
 from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION
-from fingerpost.edge_runtime.preprocessings import find_preprocessing
 from fingerpost.trainer.checkpoint import WEIGHTS, load_checkpoint, resolve_checkpoint
-from fingerpost.trainer.recogniser_data import REJECT
+from fingerpost.trainer.models.pocket_graphs import Graph
+from fingerpost.trainer.shards import Clip
 
-GRAPH, OUTPUT = "recogniser", "logits"
-EATS = {  # model of MODELS: the view and the preprocessing that its graph eats
-    "pocket": ("sign69", "sign"),
-    "ms_mae_classifier": ("msmae", "ms_mae"),
-}
-GRAPH_FILE, VOCABULARY_FILE = "recogniser.tflite", "vocabulary.json"
-FPS = 25.0  # that keypoints are resampled to before a window is cut
-N_GOLDEN = 12  # samples that go into the pack
-OWN_DATA = ("rendered signer",)  # training data that leaves the weights free
+AUTO = "auto"
+CHEAPEST_FIRST = ("int4", "int8-static", "int8", "fp16", "none")
+MIN_DELEGATED = 0.95  # of the operators of each graph
+MIN_SAME = 98.0  # percent of answers that float32 files must give as the network does
 N_TIMED_RUNS = 40
+OWN_DATA = ("rendered signer", "fingerpost signer")  # data that leaves the weights free
 RESEARCH_NOTICE = "For research, not for commercial use. "
+TRANSLATORS = ("pocket_translator",)
 
 
-def export_pack(
+class Source(Protocol):
+    """A checkpoint that can be exported: its graphs, and what is known of how right they are.
+
+    files : that a pack holds beside its graphs
+    reference : figures of the network in PyTorch on the clips that were held back, in percent
+    n_samples : clips, or windows, behind these figures
+    """
+
+    graphs: dict[str, Graph]
+    reference: dict[str, float]
+    n_samples: int
+
+    @property
+    def files(self) -> dict[str, bytes]: ...
+    def describe(self) -> dict[str, Any]: ...
+    def calibration(self) -> Calibration: ...
+    def judge(self, pack: Pack) -> dict[str, float]: ...
+    def judge_eager(self) -> dict[str, float]: ...
+    def loss(self) -> float: ...
+    def golden(self, pack: Pack | None) -> Golden: ...
+
+
+@dataclass(frozen=True)
+class About:
+    """What a manifest says that no file shows.
+
+    settings : of the segmenter and decoder, where they are not to be the code's defaults
+    data : what the weights were trained on, with its licence
+    measured : figures from elsewhere, such as those of the network's own validation
+    """
+
+    name: str
+    version: str
+    parent: str
+    data: tuple[str, ...]
+    settings: Mapping[str, float] = field(default_factory=dict)
+    measured: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A pack, and how it came about.
+
+    sensitivity : None where no layer had to be kept
+    beside : files for a developer, that were written beside the pack
+    """
+
+    pack: Pack
+    chosen: Chosen
+    reference: Mapping[str, float]
+    sensitivity: Sensitivity | None
+    beside: tuple[Path, ...]
+
+
+def export_pack(checkpoint: Path, out: Path, **options: Any) -> Pack:
+    """``export``, for whoever wants the pack alone."""
+    return export(checkpoint, out, **options).pack
+
+
+def export(
     checkpoint: Path,
     out: Path,
+    format: str = "tflite",
     quantization: str = "int8",
     samples: Samples | None = None,
+    clips: Sequence[Clip] = (),
     name: str = "demo",
     version: str = "1",
     settings: Mapping[str, float] | None = None,
-    with_latency: bool = True,
+    with_latency: bool = False,
     data: Sequence[str] = (),
-) -> Pack:
+    budget: Budget | None = None,
+    measured: Mapping[str, float] | None = None,
+    force: bool = False,
+    options: Mapping[str, Any] | None = None,
+    source: Source | None = None,
+) -> Exported:
     """Checkpoint to pack; ValueError, and nothing written, where the pack does not verify.
 
     checkpoint : its folder, or that of a training
-    samples : what parity is measured on; by default of the rendered signer
-    settings : of the segmenter and decoder, where they are not to be the code's defaults
+    quantization : one of the schemes, or ``AUTO``
+    samples : of a recogniser, what parity is measured on; by default of the rendered signer
+    clips : held back, for figures; a translator needs them
     with_latency : measured anew each time; without it, two exports are the same bytes
     data : what the weights were trained on, with its licence, where the checkpoint does not say
+    budget : what quantisation may cost
+    force : a pack with too few delegated operators is written all the same
+    options : of the format, such as its delegate
+    source : the checkpoint, opened before, for several formats
     """
     checkpoint = resolve_checkpoint(checkpoint)
-    model, info, metrics = load_checkpoint(checkpoint)
-    _check_exportable(checkpoint, info)
-    view, preprocess = EATS[info["model"]]
-    window, vocabulary = int(info["config"]["window"]), list(info["vocabulary"])
-    shape = _input_shape(view, preprocess, window)
-    samples = samples or signer_samples(vocabulary, window, view, shape[2])
-    check_samples(samples, shape, N_GOLDEN)
-    data = tuple(data) or tuple(info.get("data", ()))  # of a recipe: the names of its shards
-
-    float_graph = recipe.convert(model, {INPUT: torch.zeros(shape)}, [OUTPUT])
-    graph = recipe.quantize(float_graph, quantization)
-    spec = _graph_spec(shape, len(vocabulary))
-    reference = _run_eager(model, samples.keypoints)
-    float_rows, _ = _parity(float_graph, spec, samples, reference, "none")
-    rows, answers = _parity(graph, spec, samples, reference, quantization)
-    _refuse_failed([*float_rows, *rows])
-
-    measured = _flat_metrics(metrics) | _measure(graph, spec, samples, answers, rows, with_latency)
-    manifest = Manifest(
-        name=name,
-        version=version,
-        task="isolated-signs",
-        languages=("ase",),
-        view=view,
-        preprocess_version=PREPROCESS_VERSION,
-        fps=FPS,
-        window=window,
-        graphs={GRAPH: spec},
-        vocabulary=VOCABULARY_FILE,
-        special=_special(info, vocabulary),
-        quantization=quantization,
-        parent=Parent(hashlib.sha256((checkpoint / WEIGHTS).read_bytes()).hexdigest()),
-        licences=_licences(data),
-        measured=measured,
-        settings=dict(settings or {}),
-        notice=("" if _is_free(data) else RESEARCH_NOTICE) + CAUTION,
-        preprocess=preprocess,
+    source = source or open_source(checkpoint, samples, clips)
+    _, info, metrics = load_checkpoint(checkpoint)
+    about = About(
+        name,
+        version,
+        hashlib.sha256((checkpoint / WEIGHTS).read_bytes()).hexdigest(),
+        tuple(data) or _data_of(info),
+        dict(settings or {}),
+        _flat_metrics(metrics) | dict(measured or {}),
     )
-    glosses = json.dumps(vocabulary, indent=0, ensure_ascii=False) + "\n"
-    files = {
-        GRAPH_FILE: graph,
-        VOCABULARY_FILE: glosses.encode(),
-        GOLDEN: golden_bytes(_golden(samples, reference, answers)),
-    }
-    with tempfile.TemporaryDirectory() as folder:  # first where it does no harm
-        _refuse_failed(verify_pack(write_pack(Path(folder) / f"pack{SUFFIX}", manifest, files)))
-    return write_pack(out, manifest, files)
+    bench = Workbench(source, format, about, dict(options or {}))
+    kinds = bench.kinds(quantization)
+    bench.check_float()
+    chosen = bench.choose(kinds, budget or Budget())
+    if not force:
+        _refuse_little_delegated(chosen.built)
+    golden, figures = bench.golden(chosen), bench.measured(chosen, with_latency)
+    rows = bench.verified(chosen, golden, figures)
+    manifest = bench.manifest(chosen.scheme, chosen.built, figures | _parity(rows))
+    pack = write_pack(out, manifest, bench.files(chosen.built, golden))
+    return Exported(
+        pack,
+        chosen,
+        source.reference,
+        bench.sensitivity,
+        _write_beside(chosen.built, out),
+    )
 
 
-def _check_exportable(checkpoint: Path, info: Mapping[str, Any]) -> None:
-    """ValueError for what is no recogniser; a network knows only the numbers it was trained on."""
-    if info["model"] not in EATS:
-        raise ValueError(
-            f"{checkpoint} is of the model {info['model']!r}, which cannot become a pack; those "
-            f"that can: {', '.join(EATS)}"
+def open_source(
+    checkpoint: Path, samples: Samples | None = None, clips: Sequence[Clip] = ()
+) -> Source:
+    """ValueError for a checkpoint of a network that cannot become a pack."""
+    checkpoint = resolve_checkpoint(checkpoint)
+    _, info, _ = load_checkpoint(checkpoint)
+    if info["model"] in TRANSLATORS:
+        if not clips:
+            raise ValueError(
+                f"{checkpoint} translates: give --corpus, clips that were held back, to measure on"
+            )
+        return TranslatorSource(checkpoint, clips)
+    if info["model"] in EATS:
+        return RecogniserSource(checkpoint, samples, clips)
+    raise ValueError(
+        f"{checkpoint} is of the model {info['model']!r}, which cannot become a pack; those "
+        f"that can: {', '.join((*EATS, *TRANSLATORS))}"
+    )
+
+
+class Workbench:
+    """One export: everything that is made of a source in one format."""
+
+    def __init__(self, source: Source, format: str, about: About, options: dict[str, Any]) -> None:
+        self.source, self.about = source, about
+        self.sensitivity: Sensitivity | None = None
+        self._format, self._recipe = format, format_recipe(format)
+        self._options = options
+        self._calibration: Calibration | None = None
+
+    def kinds(self, quantization: str) -> list[str]:
+        """The schemes that may be tried, the cheapest first; ValueError for an unknown one."""
+        known = [kind for kind in CHEAPEST_FIRST if kind in self._recipe.SCHEMES]
+        if quantization == AUTO:
+            return known
+        if quantization not in known:
+            raise ValueError(
+                f"{self._format} has no quantization {quantization!r}; it has: "
+                f"{', '.join((AUTO, *known))}"
+            )
+        return [quantization]
+
+    @property
+    def runs_here(self) -> bool:
+        """Can this machine run what it builds?"""
+        return runs_here(self._format)
+
+    def build(self, scheme: Scheme) -> Built:
+        calibration = self._calibrated() if scheme.kind == "int8-static" else {}
+        return self._recipe.build(
+            self.source.graphs, scheme, calibration, self.about.name, **self._options
         )
-    if "vocabulary" not in info:
-        raise ValueError(f"{checkpoint}: config.json has no vocabulary; train it again")
-    trained_on = info.get("preprocess_version", PREPROCESS_VERSION)
-    if trained_on != PREPROCESS_VERSION:
+
+    def check_float(self) -> None:
+        """ValueError where the files in float32 do not say what the network says."""
+        if "none" not in self._recipe.SCHEMES or not self.runs_here:
+            return
+        scheme = Scheme("none")
+        chosen = Chosen(scheme, self.build(scheme), {}, ())
+        self.verified(chosen, self.golden(chosen), {})
+        same = self._judge(chosen.built, scheme)["same answers"]
+        if not same >= MIN_SAME:
+            raise ValueError(
+                f"no pack written: in float32, {same:.1f} % of {self.source.n_samples} answers are "
+                f"the network's own, {MIN_SAME:g} % are asked for"
+            )
+
+    def choose(self, kinds: Sequence[str], budget: Budget) -> Chosen:
+        """The cheapest scheme within the budget; of one kind alone, that kind with layers kept."""
+        built_of: dict[int, Scheme] = {}
+
+        def build(scheme: Scheme) -> Built:
+            built = self.build(scheme)
+            built_of[id(built)] = scheme
+            return built
+
+        return choose(
+            build,
+            lambda built: self._judge(built, built_of[id(built)]),
+            self.source.reference,
+            kinds,
+            self._ranked,
+            budget,
+        )
+
+    def golden(self, chosen: Chosen) -> Golden:
+        """The golden inputs, with the network's answers and those of what was built."""
+        if not self.runs_here:
+            return self.source.golden(None)
+        with tempfile.TemporaryDirectory() as folder:
+            return self.source.golden(self._packed(chosen.built, chosen.scheme, Path(folder)))
+
+    def measured(self, chosen: Chosen, with_latency: bool) -> dict[str, float]:
+        """Figures for the manifest: of the network, of the pack, and the pack's size."""
+        figures = dict(self.about.measured)
+        figures |= {f"float network: {k}": round(v, 4) for k, v in self.source.reference.items()}
+        how = "exported" if self.runs_here else "simulated"
+        figures |= {f"{how}: {k}": round(v, 4) for k, v in chosen.figures.items()}
+        figures["parity: n"] = self.source.n_samples
+        figures["size_bytes"] = sum(map(len, chosen.built.files.values()))
+        if with_latency and self.runs_here:
+            with tempfile.TemporaryDirectory() as folder:
+                pack = self._packed(chosen.built, chosen.scheme, Path(folder))
+                figures["latency_ms"] = round(_median_ms(pack, next(iter(chosen.built.specs))), 3)
+        return figures
+
+    def verified(
+        self, chosen: Chosen, golden: Golden, measured: Mapping[str, float]
+    ) -> list[CheckRow]:
+        """Writes the pack where it does no harm, and verifies it; ValueError where it differs."""
+        if not self.runs_here:
+            return []
+        manifest = self.manifest(chosen.scheme, chosen.built, measured)
+        with tempfile.TemporaryDirectory() as folder:
+            files = self.files(chosen.built, golden)
+            rows = verify_pack(write_pack(Path(folder) / f"pack{SUFFIX}", manifest, files))
+        failed = [
+            f"{r.graph} {r.output} {r.measure} {r.value:.4g} (limit {r.limit:g})"
+            for r in rows
+            if not r.passed
+        ]
+        if failed:
+            raise ValueError(f"no pack written, the exported graph differs: {'; '.join(failed)}")
+        return rows
+
+    def files(self, built: Built, golden: Golden) -> dict[str, bytes]:
+        """All files of the pack."""
+        return {**built.files, **self.source.files, GOLDEN: golden_bytes(golden)}
+
+    def manifest(self, scheme: Scheme, built: Built, measured: Mapping[str, float]) -> Manifest:
+        free = _is_free(self.about.data)
+        return Manifest(
+            name=self.about.name,
+            version=self.about.version,
+            preprocess_version=PREPROCESS_VERSION,
+            graphs=built.specs,
+            quantization=scheme.kind,
+            parent=Parent(self.about.parent),
+            licences=_licences(self.about.data),
+            measured=dict(measured),
+            settings=dict(self.about.settings),
+            notice=("" if free else RESEARCH_NOTICE) + CAUTION,
+            kept=tuple(sorted(scheme.keep)),
+            delegated={name: round(share, 4) for name, share in built.delegated.items()},
+            parity="run" if self.runs_here else "not yet run",
+            **self.source.describe(),
+        )
+
+    def _packed(self, built: Built, scheme: Scheme, folder: Path) -> Pack:
+        """A pack without golden inputs, to run what was built."""
+        manifest = self.manifest(scheme, built, {})
+        return write_pack(folder / "pack", manifest, {**built.files, **self.source.files})
+
+    def _judge(self, built: Built, scheme: Scheme) -> dict[str, float]:
+        """How right what was built is; simulated in PyTorch where it cannot be run."""
+        if not self.runs_here:
+            with fake_quantised(self.source.graphs, scheme, self._ranges(scheme.kind)):
+                return self.source.judge_eager()
+        with tempfile.TemporaryDirectory() as folder:
+            return self.source.judge(self._packed(built, scheme, Path(folder)))
+
+    def _ranked(self, kind: str) -> list[str]:
+        """Layers, the one first that loses most when it alone is quantised."""
+        self.sensitivity = sensitivity(
+            self.source.graphs, kind, self.source.loss, self._ranges(kind)
+        )
+        return self.sensitivity.ranked
+
+    def _ranges(self, kind: str) -> Ranges | None:
+        if kind != "int8-static":
+            return None
+        return input_ranges(self.source.graphs, self._calibrated())
+
+    def _calibrated(self) -> Calibration:
+        if self._calibration is None:
+            self._calibration = self.source.calibration()
+        return self._calibration
+
+
+def _refuse_little_delegated(built: Built) -> None:
+    little = [
+        f"{graph} {share:.0%}" for graph, share in built.delegated.items() if share < MIN_DELEGATED
+    ]
+    if little:
         raise ValueError(
-            f"{checkpoint} was trained on preprocess_version {trained_on}, this Fingerpost has "
-            f"{PREPROCESS_VERSION}; train it again"
+            f"no pack written: the delegate runs too few operators of {', '.join(little)}; "
+            f"{MIN_DELEGATED:.0%} are asked for, --force writes it all the same"
         )
 
 
-def _input_shape(view: str, preprocess: str, window: int) -> tuple[int, ...]:
-    """(1, T, K, 4), of what the preprocessing makes of a clip."""
-    n_points = len(schema(view))
-    nothing = PoseSequence(
-        np.zeros((1, n_points, 3), np.float32),
-        np.zeros((1, n_points), np.float32),
-        FPS,
-        schema(view),
-    )
-    return find_preprocessing(preprocess)(nothing, window).shape
+def _write_beside(built: Built, out: Path) -> tuple[Path, ...]:
+    written = []
+    for name, content in built.beside.items():
+        path = out.parent / f"{out.stem}.{name}"
+        partial = path.with_name(path.name + ".partial")
+        partial.write_bytes(content)
+        written.append(partial.replace(path))
+    return tuple(written)
 
 
-def _special(info: Mapping[str, Any], vocabulary: list[str]) -> dict[str, str]:
-    """The class of no sign, if there is one. Without it a pack names signs, but cannot caption."""
-    reject = info.get("reject", REJECT)
-    return {"reject": reject} if reject in vocabulary else {}
-
-
-def _graph_spec(shape: tuple[int, ...], n_glosses: int) -> GraphSpec:
-    return GraphSpec(
-        file=GRAPH_FILE,
-        backend=recipe.BACKEND,
-        backend_version="ai-edge-litert " + importlib.metadata.version("ai-edge-litert"),
-        inputs=(TensorSpec(INPUT, shape, "float32"),),
-        outputs=(TensorSpec(OUTPUT, (1, n_glosses), "float32"),),
-    )
-
-
-def _run_eager(model: nn.Module, keypoints: np.ndarray) -> np.ndarray:
-    """(N, T, K, 4) to (N, V), one by one as the exported graph does it."""
-    with torch.no_grad():
-        return np.concatenate([model(torch.from_numpy(k[None])).numpy() for k in keypoints])
-
-
-def _parity(
-    graph: bytes, spec: GraphSpec, samples: Samples, reference: np.ndarray, quantization: str
-) -> tuple[list[CheckRow], np.ndarray]:
-    """The graph beside the network in PyTorch, and the graph's answers (N, V)."""
-    backend = TfliteBackend(graph, spec)
-    answers = run_samples(backend.run, spec, {INPUT: samples.keypoints})[OUTPUT]
-    backend.close()
-    limits = REFERENCE_LIMITS[quantization]
-    return compare(GRAPH, OUTPUT, "reference", answers, reference, limits), answers
-
-
-def _refuse_failed(rows: list[CheckRow]) -> None:
-    failed = [f"{r.measure} {r.value:.4g} (limit {r.limit:g})" for r in rows if not r.passed]
-    if failed:
-        raise ValueError(f"no pack written, the exported graph differs: {'; '.join(failed)}")
-
-
-def _measure(
-    graph: bytes,
-    spec: GraphSpec,
-    samples: Samples,
-    answers: np.ndarray,
-    rows: list[CheckRow],
-    with_latency: bool,
-) -> dict[str, float]:
-    """Parity, size, and where they can be had accuracy and time a window."""
-    measured = {f"parity: {row.measure}": round(row.value, 6) for row in rows}
-    measured |= {"parity: n": len(answers), "size_bytes": len(graph)}
-    if samples.label is not None:
-        best = np.argsort(-answers, axis=1)[:, :5]
-        right = best == samples.label[:, None]
-        measured["exported: samples: top1"] = round(float(right[:, 0].mean()), 4)
-        measured["exported: samples: top5"] = round(float(right.any(axis=1).mean()), 4)
-    if with_latency:
-        backend = TfliteBackend(graph, spec)
-        window = {INPUT: samples.keypoints[:1]}
-        measured["latency_ms"] = round(_median_ms(lambda: backend.run(window)), 3)
-        backend.close()
-    return measured
-
-
-def _median_ms(run: Callable[[], object]) -> float:
+def _median_ms(pack: Pack, graph: str) -> float:
+    """Of one run of a graph."""
+    backend = load_backends(pack, [graph])[graph]
+    spec = pack.manifest.graphs[graph]
+    inputs = {t.name: np.zeros(t.shape, t.dtype) for t in (*spec.inputs, *spec.state)}
     times = []
     for _ in range(N_TIMED_RUNS):
         start = time.perf_counter()
-        run()
+        backend.run(inputs)
         times.append((time.perf_counter() - start) * 1000)
-    return float(np.median(times))
+    backend.close()
+    return statistics.median(times)
+
+
+def _parity(rows: Sequence[CheckRow]) -> dict[str, float]:
+    """The worst of each measure against the network in PyTorch."""
+    worst: dict[str, float] = {}
+    for row in rows:
+        if row.against == "reference":
+            of: Callable[[float, float], float] = max if row.measure == "max error" else min
+            key = f"parity: {row.measure}"
+            worst[key] = of(worst.get(key, row.value), round(row.value, 6))
+    return worst
 
 
 def _flat_metrics(metrics: Mapping[str, Any], prefix: str = "float network") -> dict[str, float]:
@@ -250,17 +403,13 @@ def _flat_metrics(metrics: Mapping[str, Any], prefix: str = "float network") -> 
     return flat
 
 
-def _golden(samples: Samples, reference: np.ndarray, answers: np.ndarray) -> dict[str, np.ndarray]:
-    chosen = np.linspace(0, len(answers) - 1, N_GOLDEN).round().astype(int)
-    return {
-        f"{GRAPH}/inputs/{INPUT}": samples.keypoints[chosen].astype(np.float16),
-        f"{GRAPH}/reference/{OUTPUT}": reference[chosen],
-        f"{GRAPH}/expected/{OUTPUT}": answers[chosen],
-    }
+def _data_of(info: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a checkpoint says that it was trained on: of a recipe, the names of its shards."""
+    return tuple(info.get("data", ()))
 
 
 def _is_free(data: Sequence[str]) -> bool:
-    return bool(data) and all(source in OWN_DATA for source in data)
+    return bool(data) and all(source.startswith(OWN_DATA) for source in data)
 
 
 def _licences(data: Sequence[str]) -> Licences:
@@ -271,46 +420,3 @@ def _licences(data: Sequence[str]) -> Licences:
         weights="Apache-2.0" if free else "research and non-commercial use only",
         data="; ".join(data) or "unknown",
     )
-
-
-def _setting(text: str) -> tuple[str, float]:
-    key, _, value = text.partition("=")
-    number = float(value)
-    return key, int(number) if number.is_integer() and "." not in value else number
-
-
-def main() -> None:
-    """The command line: see the module's docstring."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("checkpoint", type=Path, help="folder with model.safetensors, config.json")
-    parser.add_argument("-o", "--out", type=Path, required=True, help="folder, or FILE.fpk")
-    parser.add_argument("--sample", type=Path, help=".npz with keypoints (N, T, K, 4) [and label]")
-    parser.add_argument("--quantization", choices=QUANTIZATIONS, default="int8")
-    parser.add_argument("--name", default="demo", help="of the pack: lower case")
-    parser.add_argument("--pack-version", default="1")
-    parser.add_argument("--data", action="append", default=[], help="trained on, with its licence")
-    parser.add_argument("--set", type=_setting, action="append", default=[], metavar="KEY=NUMBER")
-    parser.add_argument("--no-latency", action="store_true", help="for the same bytes every time")
-    given = parser.parse_args()
-    try:
-        pack = export_pack(
-            given.checkpoint,
-            given.out,
-            quantization=given.quantization,
-            samples=read_samples(given.sample) if given.sample else None,
-            name=given.name,
-            version=given.pack_version,
-            settings=dict(given.set),
-            with_latency=not given.no_latency,
-            data=given.data,
-        )
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    for key, value in sorted(pack.manifest.measured.items()):
-        print(f"{key:40s} {value:g}")
-    print(f"{pack.path}: {pack.size_bytes / 1e6:.2f} MB, {len(pack.vocabulary)} glosses")
-
-
-if __name__ == "__main__":
-    main()

@@ -230,7 +230,10 @@ def _check_fits_this_version(manifest: Manifest) -> None:
             f"Fingerpost has {PREPROCESS_VERSION}; get a pack for it, or export this one again"
         )
     schema(manifest.view)  # ValueError where there is no such view
-    find_preprocessing(manifest.preprocess)
+    if manifest.translation is None:
+        find_preprocessing(manifest.preprocess)
+    elif manifest.preprocess != "live":
+        raise ValueError(f"a translator reads frames live, not by {manifest.preprocess!r}")
 
 
 def _read_vocabulary(path: Path, manifest: Manifest, content: bytes) -> tuple[str, ...]:

@@ -205,7 +205,7 @@ class Sentence:
         return np.stack([self._next(token, i, state) for i, token in enumerate(said)])
 
     def _step(self, frames: np.ndarray, n_there: int) -> list[str]:
-        """Runs ``encode`` and ``ctc`` on a step, (STEP, 69, 4), of which the first so many count."""
+        """Runs ``encode`` and ``ctc`` on frames (STEP, 69, 4), of which the first ones count."""
         mask = (np.arange(len(frames)) < n_there).astype(np.float32)
         out = self._of.run(
             "encode", {"keypoints": frames[None], "frame_mask": mask[None], **self._state}

@@ -205,7 +205,7 @@ def test_an_answer_begins_with_its_question() -> None:
 def test_greedy_steps_say_what_generate_says() -> None:
     model = tiny(d_model=32)
     assert model.config.n_layers != model.config.n_decoder_layers
-    torch.manual_seed(3)
+    torch.manual_seed(5)
     with torch.no_grad():  # else every token is followed by itself
         for name, p in model.language_model.named_parameters():
             if "decoder.block" in name and p.ndim == 2:

@@ -119,15 +119,19 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 R = TypeVar("R", bound=Recipe)
 
 
-def read_recipe(path: Path, changes: Sequence[str] = (), kind: type[R] = Recipe) -> R:  # type: ignore[assignment]
+def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
     """A recipe's file, with lines like ``training.lr=1e-3`` put in place of its own.
 
     path : a file, or the name of one of ``RECIPES``. ValueError for whatever is wrong with it.
-    kind : a ``Recipe`` with more tables, for what is more than a training
     """
-    recipe = convert(read_tables(path, changes), kind, str(path))
+    return read_recipe_as(Recipe, path, changes)
+
+
+def read_recipe_as(kind: type[R], path: Path, changes: Sequence[str] = ()) -> R:
+    """The same, with more tables than a training has. kind : a ``Recipe`` that knows them"""
+    recipe: R = convert(read_tables(path, changes), kind, str(path))
     _check(recipe, path)
-    return recipe  # type: ignore[no-any-return]
+    return recipe
 
 
 def read_tables(path: Path, changes: Sequence[str] = ()) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What runs the graphs of a pack: one backend, one file, imported when a pack asks for it."""
 
 import importlib
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +18,7 @@ BACKENDS = {  # name to module
     "coreml": "fingerpost.edge_runtime.backends.coreml",
     "onnx": "fingerpost.edge_runtime.backends.onnx",
 }
+ONLY_ON = {"coreml": "darwin"}  # backends that run on one system alone, as sys.platform calls it
 
 
 class Backend(Protocol):
@@ -71,6 +73,11 @@ def load_file(
 def load_backend(pack: "Pack", graph: str, num_threads: int = 1) -> Backend:
     """One graph of a pack."""
     return load_backends(pack, [graph], num_threads)[graph]
+
+
+def runs_here(backend: str) -> bool:
+    """Can this machine's system run it at all?"""
+    return ONLY_ON.get(backend, sys.platform) == sys.platform
 
 
 def _list(names: Mapping[str, object]) -> str:

@@ -1,0 +1,95 @@
+"""``fingerpost export``: from a checkpoint to packs for devices.
+
+Part of the front door (``cli.py``): rooms are imported inside the subcommand that needs them.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fingerpost.app.cli_options import Json
+
+FOR_DEVICES = ("tflite", "executorch", "coreml")
+
+
+def export(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(help="A checkpoint, or a training's folder.", metavar="CHECKPOINT"),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="DIR", help="Where to write, or one FILE.fpk."),
+    ],
+    format: Annotated[
+        list[str] | None,
+        typer.Option(help="tflite, executorch, coreml or onnx; repeatable. [the first three]"),
+    ] = None,
+    quantization: Annotated[
+        str,
+        typer.Option(help="none, fp16, int8, int8-static, int4; auto: what keeps the budget."),
+    ] = "auto",
+    corpus: Annotated[
+        list[Path] | None,
+        typer.Option("--corpus", metavar="SHARDS", help="Clips to measure on; repeatable."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Of the corpus.")] = "val",
+    n_clips: Annotated[
+        int, typer.Option("--clips", min=1, help="So many of them, evenly chosen.")
+    ] = 200,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A .toml file; [budget] says what it may cost."),
+    ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(metavar="CHECKPOINT", help="Whose figures go into the packs too."),
+    ] = None,
+    name: Annotated[str, typer.Option(help="Of the packs, in lower case.")] = "mine",
+    pack_version: Annotated[str, typer.Option(help="Of the packs.")] = "1",
+    data: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="What it learned from, with the licence; repeatable."),
+    ] = None,
+    delegate: Annotated[
+        str, typer.Option(help="Of executorch: xnnpack, coreml or vulkan.")
+    ] = "xnnpack",
+    stateful: Annotated[
+        bool, typer.Option("--stateful", help="Core ML keeps the states itself: iOS 18.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Even if the delegate runs under 95 %.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Make packs for devices of a checkpoint, each verified and measured."""
+    from fingerpost.app.cli_trainer import quiet_imports
+
+    quiet_imports()
+    from fingerpost.app.commands_export import ExportOptions, run_export
+    from fingerpost.distill.budget import Budget, budget_in
+
+    formats = tuple(dict.fromkeys(format or FOR_DEVICES))
+    of_format: dict[str, dict[str, Any]] = {"executorch": {"delegate": delegate}}
+    if stateful:
+        of_format["coreml"] = {"stateful": True}
+    options = ExportOptions(
+        quantization=quantization,
+        corpus=tuple(str(folder) for folder in corpus or ()),
+        split=split,
+        n_clips=n_clips,
+        budget=budget_in(recipe) if recipe else Budget(),
+        teacher=teacher,
+        name=name,
+        version=pack_version,
+        data=tuple(data or ()),
+        force=force,
+        of_format=of_format,
+    )
+    raise typer.Exit(run_export(checkpoint, output, formats, options, json))
+
+
+def add_to(app: typer.Typer) -> None:
+    """The subcommand of this file."""
+    app.command()(export)

@@ -1,0 +1,278 @@
+"""A checkpoint of the pocket translator, as the export sees it.
+
+What a pack says is compared with what the network in PyTorch says by ``generate()``, on clips that
+were held back: figures, and how many answers are the very same.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from fingerpost.distill.scheme import Calibration
+from fingerpost.distill.sensitivity import score_loss
+from fingerpost.edge_runtime.backends import Backend
+from fingerpost.edge_runtime.manifest import (
+    GraphSpec,
+    Licences,
+    Manifest,
+    Parent,
+    TensorSpec,
+    Translation,
+)
+from fingerpost.edge_runtime.pack import Pack
+from fingerpost.edge_runtime.pack_check import Golden
+from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION
+from fingerpost.edge_runtime.translator import GLOSSES, Translator
+from fingerpost.edge_runtime.translator_check import scores_of_clip
+from fingerpost.trainer.evaluate import load_for_answers
+from fingerpost.trainer.evaluation import MAIN_FIGURE, evaluate_predictions
+from fingerpost.trainer.models.pocket_graphs import Graph, graphs_of
+from fingerpost.trainer.models.pocket_sizes import STRIDE
+from fingerpost.trainer.predictions import Prediction
+from fingerpost.trainer.shards import Clip
+from fingerpost.trainer.signer_corpus import make_clip
+
+VOCABULARY_FILE, PIECES_FILE = "vocabulary.json", "pieces.json"
+LIVE_KIND = "live_glosses"  # the answer of the gloss head, among the kinds
+N_CALIBRATED = 48  # clips that the ranges of activations, and the layers' losses, are found on
+BATCH = 16
+N_GOLDEN = 2  # sentences of the rendered signer that go into the pack
+
+
+class TranslatorSource:
+    """checkpoint : of the task pocket_translation; clips : held back, for figures and parity"""
+
+    def __init__(self, checkpoint: Path, clips: Sequence[Clip]) -> None:
+        network, task = load_for_answers(checkpoint, {"beams": 1})
+        self._network: Any = network
+        self._task: Any = task
+        self._clips = list(clips)
+        longest = self._task.settings
+        self.graphs: dict[str, Graph] = graphs_of(
+            self._network, -(-longest.max_frames // STRIDE), longest.max_tokens
+        )
+        self.n_samples = len(self._clips)
+        self.loss = score_loss(self.graphs, self._network, self._task, self._clips[:N_CALIBRATED])
+        self._answers = self._say_eager()
+        self.reference = figures_of(self._answers, self._text_language)
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """What the pack holds beside its graphs."""
+        return {
+            VOCABULARY_FILE: _json(list(self._task.glosses)),
+            PIECES_FILE: _json(pieces_of(self._task.tokenizer)),
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """Fields of the manifest."""
+        config = self._network.config
+        n_pieces = config.n_pieces
+        return {
+            "task": "translation",
+            "languages": tuple(sorted({c.language for c in self._clips if c.language})) or ("ase",),
+            "view": "sign69",
+            "preprocess": "live",
+            "fps": self._task.settings.fps,
+            "window": self.graphs["encode"].example[0].shape[1],
+            "vocabulary": VOCABULARY_FILE,
+            "special": {},
+            "translation": Translation(
+                pieces=PIECES_FILE,
+                end=self._task.tokenizer.eos_token_id,
+                questions={q: n_pieces + i for i, q in enumerate(self._task.questions)},
+                look_ahead=config.look_ahead,
+                max_frames=self._task.settings.max_frames,
+            ),
+        }
+
+    def calibration(self) -> Calibration:
+        """Inputs of every graph, as clips of the corpus make them."""
+        recorded: dict[str, list[tuple[torch.Tensor, ...]]] = {name: [] for name in self.graphs}
+        translator = self._eager_translator(recorded)
+        for clip in self._clips[:N_CALIBRATED]:
+            translator.translate(clip.sequence)
+        return recorded
+
+    def judge(self, pack: Pack) -> dict[str, float]:
+        """Figures of the pack on the clips, in percent, and "same answers" as the network gives."""
+        translator = Translator(pack)
+        try:
+            said = self._say(translator)
+        finally:
+            translator.close()
+        figures = figures_of(said, self._text_language)
+        return {**figures, "same answers": self._same(said)}
+
+    def judge_eager(self) -> dict[str, float]:
+        """The same of the graphs as they are in PyTorch at this moment, on a device's path."""
+        said = self._say(self._eager_translator())
+        return {**figures_of(said, self._text_language), "same answers": self._same(said)}
+
+    def golden(self, pack: Pack | None) -> Golden:
+        """Sentences of the rendered signer, with the network's scores and those of the pack.
+
+        pack : None where no machine here can run it
+        """
+        arrays: dict[str, np.ndarray] = {}
+        eager = self._eager_translator()
+        translator = Translator(pack) if pack is not None else None
+        for i in range(N_GOLDEN):
+            clip = self._task.prepare(make_clip("val", i))
+            keypoints, tokens = clip.keypoints, {}
+            sentence = (translator or eager).begin()
+            sentence.push_keypoints(keypoints.astype(np.float32))
+            for question in self._task.questions:
+                tokens[question] = np.array(sentence.answer(question).tokens, np.int32)
+            arrays[f"clip_{i}/keypoints"] = keypoints
+            arrays |= {f"clip_{i}/tokens/{question}": said for question, said in tokens.items()}
+            for against, who in (("reference", eager), ("expected", translator)):
+                if who is not None:
+                    scores = scores_of_clip(who, keypoints, tokens)
+                    arrays |= {f"clip_{i}/{against}/{name}": row for name, row in scores.items()}
+        if translator is not None:
+            translator.close()
+        return arrays
+
+    def _eager_translator(
+        self, recorded: dict[str, list[tuple[torch.Tensor, ...]]] | None = None
+    ) -> Translator:
+        backends: dict[str, Backend] = {
+            name: EagerBackend(graph, None if recorded is None else recorded[name])
+            for name, graph in self.graphs.items()
+        }
+        return Translator(self._as_if_packed(), backends)  # type: ignore[arg-type]
+
+    def _as_if_packed(self) -> "InMemory":
+        manifest = Manifest(
+            name="eager",
+            version="0",
+            graphs={name: specs_of(graph) for name, graph in self.graphs.items()},
+            preprocess_version=PREPROCESS_VERSION,
+            quantization="none",
+            parent=Parent(""),
+            licences=Licences("", "", ""),
+            measured={},
+            **self.describe(),
+        )
+        return InMemory(manifest, tuple(self._task.glosses), self.files)
+
+    @property
+    def _text_language(self) -> str:
+        return next((c.text_language for c in self._clips if c.text_language), "")
+
+    def _say_eager(self) -> dict[str, list[Prediction]]:
+        """What ``generate()`` says of the clips, by kind."""
+        answers: dict[str, list[Prediction]] = {}
+        prepared = [self._task.prepare(clip) for clip in self._clips]
+        for start in range(0, len(prepared), BATCH):
+            batch = self._task.batch(prepared[start : start + BATCH], None, 0)
+            with torch.no_grad():
+                for kind, said in self._task.predict(self._network, batch).items():
+                    answers.setdefault(kind, []).extend(said)
+        return answers
+
+    def _say(self, translator: Translator) -> dict[str, list[Prediction]]:
+        """What a pack says of the clips, by kind, in the form of the trainer's own answers."""
+        answers: dict[str, list[Prediction]] = {kind: [] for kind in self._answers}
+        for clip in self._clips:
+            asked = self._task.prepare(clip).answers
+            names = [self._task.questions[question] for question, _ in asked]
+            found = translator.translate(clip.sequence, names)
+            for name, (_, truth) in zip(names, asked, strict=True):
+                kind = "glosses" if name == GLOSSES else "text"
+                said = found.answers[name].text
+                answers[kind].append(Prediction(clip.id, clip.signer, truth, said, ()))
+            if clip.glosses and LIVE_KIND in answers:
+                truth, said = " ".join(clip.glosses), " ".join(found.glosses)
+                answers[LIVE_KIND].append(Prediction(clip.id, clip.signer, truth, said, ()))
+        return answers
+
+    def _same(self, said: dict[str, list[Prediction]]) -> float:
+        """Percent of the decoder's answers that are the network's own, word for word."""
+        same = []
+        for kind in said.keys() - {LIVE_KIND}:
+            wanted = {one.id: one.said for one in self._answers[kind]}
+            same += [wanted[one.id] == one.said for one in said[kind]]
+        return 100 * float(np.mean(same))
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """As much of a pack as a translator needs, of a network that is in none yet."""
+
+    manifest: Manifest
+    vocabulary: tuple[str, ...]
+    files: dict[str, bytes]
+
+    def read(self, name: str) -> bytes:
+        return self.files[name]
+
+
+class EagerBackend:
+    """A graph in PyTorch, as edge_runtime runs graphs; what it is given can be kept."""
+
+    def __init__(self, graph: Graph, recorded: list[tuple[torch.Tensor, ...]] | None) -> None:
+        self._graph, self._recorded = graph, recorded
+
+    def run(self, inputs: Any) -> dict[str, np.ndarray]:
+        given = tuple(torch.from_numpy(np.ascontiguousarray(inputs[n])) for n in self._graph.inputs)
+        if self._recorded is not None:
+            self._recorded.append(given)
+        with torch.no_grad():
+            found = self._graph.module(*given)
+        found = (found,) if isinstance(found, torch.Tensor) else found
+        return {n: t.numpy() for n, t in zip(self._graph.outputs, found, strict=True)}
+
+    def close(self) -> None:
+        """There is nothing to free."""
+
+
+def figures_of(answers: dict[str, list[Prediction]], text_language: str) -> dict[str, float]:
+    """The main figure of each kind, in percent: text.bleu4, glosses.wer, live_glosses.wer."""
+    return {
+        f"{kind}.{MAIN_FIGURE[kind]}": evaluate_predictions(
+            kind, said, text_language, n_resamples=0
+        )
+        .figures[MAIN_FIGURE[kind]]
+        .value
+        for kind, said in answers.items()
+        if said
+    }
+
+
+def pieces_of(tokenizer: Any) -> list[str]:
+    """Of each token what it adds to a text; nothing for those that are no text."""
+    special = set(tokenizer.all_special_ids)
+    tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    return ["" if i in special else token for i, token in enumerate(tokens)]
+
+
+def specs_of(graph: Graph) -> GraphSpec:
+    """What a graph takes and gives in PyTorch."""
+    with torch.no_grad():
+        found = graph.module(*graph.example)
+    found = (found,) if isinstance(found, torch.Tensor) else tuple(found)
+    given = {n: _spec(n, t) for n, t in zip(graph.inputs, graph.example, strict=True)}
+    made = {n: _spec(n, t) for n, t in zip(graph.outputs, found, strict=True)}
+    return GraphSpec(
+        file="none",
+        backend="eager",
+        backend_version=torch.__version__,
+        inputs=tuple(spec for name, spec in given.items() if name not in made),
+        outputs=tuple(spec for name, spec in made.items() if name not in given),
+        state=tuple(spec for name, spec in given.items() if name in made),
+    )
+
+
+def _spec(name: str, tensor: torch.Tensor) -> TensorSpec:
+    return TensorSpec(name, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+
+
+def _json(content: Any) -> bytes:
+    return (json.dumps(content, indent=0, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,253 @@
+"""A translation pack at work: the same as the network in PyTorch, however the frames come."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra train")
+
+from fingerpost.distill.export_translator import TranslatorSource, pieces_of  # noqa: E402
+from fingerpost.edge_runtime.keypoints import PoseSequence  # noqa: E402
+from fingerpost.edge_runtime.live_glosses import LiveGlosses  # noqa: E402
+from fingerpost.edge_runtime.preprocess_live import preprocess_live  # noqa: E402
+from fingerpost.edge_runtime.resample import resample  # noqa: E402
+from fingerpost.edge_runtime.translator import Translator, kept_frames, read_pieces  # noqa: E402
+from fingerpost.edge_runtime.translator_check import AGAINST, check_translator  # noqa: E402
+from fingerpost.trainer.checkpoint import save_checkpoint  # noqa: E402
+from fingerpost.trainer.signer_corpus import make_clip  # noqa: E402
+from fingerpost.trainer.tasks.pocket_translation import PocketTranslation, Settings  # noqa: E402
+from fingerpost.trainer.text_tokenizer import train_tokenizer  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+SMALL = {
+    **{"width": 32, "n_blocks": 2, "n_heads": 2, "past": 16, "d_model": 32, "d_ff": 32},
+    **{"d_kv": 16, "n_reader_heads": 2, "n_layers": 1, "n_decoder_layers": 1},
+    **{"n_perceiver_layers": 1, "dropout": 0.0},
+}
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return [make_clip("val", number) for number in range(3)]
+
+
+@pytest.fixture(scope="module")
+def source(clips, tmp_path_factory):
+    """A tiny translator, untrained, but with scores far enough apart to say many things."""
+    torch.manual_seed(1)
+    glosses = sorted({gloss for clip in clips for gloss in clip.glosses})
+    tokenizer = train_tokenizer([clip.text for clip in clips] + glosses, 90)
+    task = PocketTranslation(Settings(max_tokens=12), tokenizer, glosses, ("English", "glosses"))
+    model = task.new_model(SMALL).eval()
+    with torch.no_grad():
+        model.gloss_head.weight.mul_(8)
+        model.language_model.get_output_embeddings().weight.mul_(3)
+    folder = tmp_path_factory.mktemp("checkpoint")
+    info = {"task": "pocket_translation", **task.save(folder)}
+    save_checkpoint(folder, model, info, {"validation": {"text.bleu4": 1.0}})
+    return TranslatorSource(folder, clips)
+
+
+@pytest.fixture(scope="module")
+def translator(source):
+    return source._eager_translator()
+
+
+def part_of(sequence, start, n_frames):
+    frames = slice(start, start + n_frames)
+    return dataclasses.replace(
+        sequence, xyz=sequence.xyz[frames], confidence=sequence.confidence[frames]
+    )
+
+
+def frames_of(clip):
+    return preprocess_live(clip.sequence)
+
+
+def test_it_answers_as_generate_does(source):
+    judged = source.judge_eager()
+    assert judged.pop("same answers") == 100
+    assert judged == source.reference and set(judged) == {
+        "text.bleu4",
+        "glosses.wer",
+        "live_glosses.wer",
+    }
+    said = {one.said for kind in source._answers.values() for one in kind}
+    assert len(said) > 3  # a network that always says the same would prove nothing
+
+
+@pytest.mark.parametrize("lengths", [(1,), (8,), (3, 11, 2)])
+def test_cut_into_parts_of_any_length_it_says_the_same(translator, clips, lengths):
+    whole = translator.translate(clips[0].sequence)
+    sentence, glosses, start, i = translator.begin(), [], 0, 0
+    while start < len(clips[0].sequence):
+        part = part_of(clips[0].sequence, start, lengths[i % len(lengths)])
+        glosses += sentence.push(part)
+        start, i = start + len(part), i + 1
+    glosses += sentence.end()
+    assert tuple(glosses) == whole.glosses
+    assert sentence.n_frames == len(sentence.scores) == len(clips[0].sequence)
+    for question in translator.questions:
+        assert sentence.answer(question).tokens == whole.answers[question].tokens
+
+
+def test_the_scores_of_frames_are_the_network_s(source, translator, clips):
+    keypoints = torch.from_numpy(frames_of(clips[1]))[None]
+    with torch.no_grad():
+        heard = source._network.read(keypoints, torch.ones(1, keypoints.shape[1]))
+        scores = source._network.gloss_scores(heard.states)[0, : keypoints.shape[1]].numpy()
+    sentence = translator.begin()
+    sentence.push_keypoints(keypoints[0].numpy())
+    sentence.end()
+    assert np.abs(np.stack(sentence.scores) - scores).max() < 1e-3
+    glosses = translator.translate(clips[1].sequence).glosses
+    assert list(glosses) == [translator.glosses[k - 1] for k in LiveGlosses().push(scores)]
+
+
+def test_following_its_own_answer_gives_that_answer_s_probability(translator, clips):
+    sentence = translator.begin()
+    sentence.push_keypoints(frames_of(clips[0]))
+    answer = sentence.answer("English")
+    scores = sentence.scores_of("English", answer.tokens)
+    assert scores[: len(answer.tokens)].argmax(axis=1).tolist() == list(answer.tokens)
+    logs = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    end = translator.words.end
+    said = [*answer.tokens, end] if scores[-1].argmax() == end else list(answer.tokens)
+    mean = np.mean([logs[i, token] for i, token in enumerate(said)])
+    assert answer.log_probability == pytest.approx(mean, abs=1e-4) and mean < 0
+
+
+def test_a_sentence_of_nothing_and_one_that_has_ended(translator, clips):
+    sentence = translator.begin()
+    assert sentence.end() == [] and sentence.end() == []
+    assert isinstance(sentence.answer("English").text, str)  # whatever it makes of nothing
+    with pytest.raises(ValueError, match="has ended: begin another"):
+        sentence.push_keypoints(frames_of(clips[0]))
+    with pytest.raises(ValueError, match="cannot answer in 'German'; known: English, glosses"):
+        sentence.answer("German")
+
+
+def test_another_frame_rate_is_refused_live_and_resampled_in_a_clip(translator, clips):
+    fast = resample(clips[0].sequence, 50.0)
+    with pytest.raises(ValueError, match="reads 25 frames a second, got 50: resample first"):
+        translator.begin().push(fast)
+    assert translator.translate(fast, ["glosses"]).answers.keys() == {"glosses"}
+
+
+def test_a_clip_that_is_too_long_loses_frames_evenly(translator):
+    assert kept_frames(5, 8).tolist() == [0, 1, 2, 3, 4]
+    assert kept_frames(9, 5).tolist() == [0, 2, 4, 6, 8]
+    n_frames, schema = 300, make_clip("val", 0).sequence.schema
+    still = PoseSequence(
+        np.full((n_frames, len(schema), 3), 0.5, np.float32),
+        np.ones((n_frames, len(schema)), np.float32),
+        25.0,
+        schema,
+    )
+    assert translator.translate(still).answers["English"].tokens is not None
+
+
+def test_pieces_give_back_what_the_tokenizer_reads(source, translator):
+    tokenizer = source._task.tokenizer
+    for text in ("Where is the book?", "I, too: it's 5!", "accident again", ""):
+        tokens = tokenizer(text)["input_ids"]
+        whole = tokenizer.decode(tokens, skip_special_tokens=True).strip()
+        assert translator.text_of(tokens) == whole
+    assert translator.text_of([10**6]) == ""  # a question is no piece of text
+    assert pieces_of(tokenizer)[:3] == ["", "", ""]
+
+
+@pytest.mark.parametrize("content", [b"{", b'{"a": 1}', b"[1, 2]", b"\xff"])
+def test_damaged_pieces_are_one_line(content):
+    with pytest.raises(ValueError, match="export it again") as error:
+        read_pieces(content)
+    assert "\n" not in str(error.value)
+
+
+def test_a_pack_for_something_else_cannot_translate(source):
+    pack = source._as_if_packed()
+    graphs = {k: v for k, v in pack.manifest.graphs.items() if k != "read"}
+    without = dataclasses.replace(pack.manifest, graphs=graphs)
+    with pytest.raises(ValueError, match="has no graph 'read': export it again"):
+        Translator(dataclasses.replace(pack, manifest=without))
+    other = dataclasses.replace(pack.manifest, task="isolated-signs", translation=None)
+    with pytest.raises(ValueError, match="is for isolated-signs: it cannot translate"):
+        Translator(dataclasses.replace(pack, manifest=other))
+
+
+class Packed:
+    """The source as a pack whose graphs are PyTorch's, with what one of them says changed."""
+
+    def __init__(self, source, change=lambda graph, outputs: outputs):
+        self.source, self.change = source, change
+        self.manifest = source._as_if_packed().manifest
+        self.vocabulary = source._as_if_packed().vocabulary
+        self.read = source._as_if_packed().read
+
+    def load(self, pack, graphs, num_threads=1):
+        eager = self.source._eager_translator()._backends
+
+        class Changed:
+            def __init__(self, name, change):
+                self.name, self.change = name, change
+
+            def run(self, inputs):
+                return self.change(self.name, eager[self.name].run(inputs))
+
+            def close(self):
+                pass
+
+        return {name: Changed(name, self.change) for name in graphs}
+
+
+@pytest.mark.parametrize(
+    ("graph", "output", "failing"),
+    [
+        ("ctc", "scores", {"ctc"}),
+        ("decode_step", "scores", {"decode_step"}),
+        ("encode", "states", {"ctc"}),
+    ],
+)
+def test_a_graph_that_computes_otherwise_fails_the_check(
+    source, monkeypatch, graph, output, failing
+):
+    golden = dict(source.golden(None))
+    golden |= {k.replace("reference", "expected"): v for k, v in golden.items()}
+    sound = Packed(source)
+    monkeypatch.setattr("fingerpost.edge_runtime.translator.load_backends", sound.load)
+    rows = check_translator(sound, golden)
+    assert all(row.passed for row in rows) and {row.against for row in rows} == set(AGAINST)
+    assert [row.value for row in rows if row.measure == "free answers"] == [1.0]
+
+    def change(name, outputs):
+        if name == graph:
+            outputs = {**outputs, output: outputs[output] * 1.05 + 0.3}
+        return outputs
+
+    broken = Packed(source, change)
+    monkeypatch.setattr("fingerpost.edge_runtime.translator.load_backends", broken.load)
+    failed = {row.graph for row in check_translator(broken, golden) if not row.passed}
+    assert failed == failing
+
+
+def test_golden_inputs_that_are_missing_are_one_line(source, monkeypatch):
+    golden = dict(source.golden(None))
+    sound = Packed(source)
+    monkeypatch.setattr("fingerpost.edge_runtime.translator.load_backends", sound.load)
+    with pytest.raises(ValueError, match="golden.npz lacks clip_0/expected/glosses"):
+        check_translator(sound, golden)
+    with pytest.raises(ValueError, match="golden.npz holds no clip"):
+        check_translator(sound, {})
+
+
+def test_the_manifest_says_all_that_a_device_needs(source):
+    manifest = source._as_if_packed().manifest
+    again = type(manifest).from_json(manifest.to_json())
+    n_pieces = len(source._task.tokenizer)
+    questions = {"English": n_pieces, "glosses": n_pieces + 1}
+    assert again == manifest and again.translation.questions == questions
+    content = json.loads(manifest.to_json())
+    assert content["graphs"]["encode"]["state"][0]["name"] == "memory"
