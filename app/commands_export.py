@@ -18,6 +18,15 @@ from fingerpost.trainer.evaluation import MAIN_FIGURE
 from fingerpost.trainer.feed import Clips
 from fingerpost.trainer.shards import Clip
 
+HEADINGS = {  # of the figures
+    "text.bleu4": "BLEU-4",
+    "glosses.wer": "gloss WER",
+    "live_glosses.wer": "live WER",
+    "isolated.top1": "top-1",
+    "isolated.top5": "top-5",
+    "samples.top1": "top-1",
+    "samples.top5": "top-5",
+}
 MISSED = 1  # exit code where a format gave no pack
 
 
@@ -163,7 +172,10 @@ def record_of(made: Exported, format: str) -> dict[str, Any]:
 def table_of(records: Sequence[Mapping[str, Any]]) -> Table:
     """A row for the network, and one for each pack."""
     names = list(records[0]["network"])
-    table = Table("", "scheme", "kept", "MB", "delegated", *names, "same", box=None, pad_edge=False)
+    called = [HEADINGS.get(name, name) for name in names]
+    table = Table(
+        "", "scheme", "kept", "MB", "delegated", *called, "same", box=None, pad_edge=False
+    )
     for column in table.columns[2:]:
         column.justify = "right"
     figures = [f"{records[0]['network'][name]:.1f}" for name in names]

@@ -31,6 +31,8 @@ from fingerpost.edge_runtime.quiet import copy_of_stderr
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+PIPE_WIDTH = 200  # characters; rich would cut a table in a pipe to 80
+
 
 def stderr_console() -> Console:
     """A console on the process's stderr that stays audible while stderr is silenced."""
@@ -38,7 +40,9 @@ def stderr_console() -> Console:
 
 
 def stdout_console() -> Console:
-    return Console(file=sys.stdout, highlight=False)
+    """A console on stdout; a pipe or a file gets lines as long as they are."""
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
+    return Console(file=sys.stdout, highlight=False, width=width)
 
 
 def tell(message: str) -> None:
