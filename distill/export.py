@@ -52,11 +52,13 @@ class Source(Protocol):
     files : that a pack holds beside its graphs
     reference : figures of the network in PyTorch on the clips that were held back, in percent
     n_samples : clips, or windows, behind these figures
+    has_clips : whether any were held back; else the figures are of windows
     """
 
     graphs: dict[str, Graph]
     reference: dict[str, float]
     n_samples: int
+    has_clips: bool
 
     @property
     def files(self) -> dict[str, bytes]: ...
@@ -126,7 +128,8 @@ def export(
     """Checkpoint to pack; ValueError, and nothing written, where the pack does not verify.
 
     checkpoint : its folder, or that of a training
-    quantization : one of the schemes, or ``AUTO``
+    quantization : one of the schemes, or ``AUTO``. One that is named is taken as it is where no
+        clips were held back; else layers are kept until it is within the budget.
     samples : of a recogniser, what parity is measured on; by default of the rendered signer
     clips : held back, for figures; a translator needs them
     with_latency : measured anew each time; without it, two exports are the same bytes
@@ -150,7 +153,10 @@ def export(
     bench = Workbench(source, format, about, dict(options or {}))
     kinds = bench.kinds(quantization)
     bench.check_float()
-    chosen = bench.choose(kinds, budget or Budget())
+    if quantization == AUTO or source.has_clips:
+        chosen = bench.choose(kinds, budget or Budget())
+    else:
+        chosen = bench.take(Scheme(quantization))
     if not force:
         _refuse_little_delegated(chosen.built)
     golden, figures = bench.golden(chosen), bench.measured(chosen, with_latency)
@@ -250,6 +256,11 @@ class Workbench:
             self._ranked,
             budget,
         )
+
+    def take(self, scheme: Scheme) -> Chosen:
+        """A scheme as it is, whatever it costs."""
+        built = self.build(scheme)
+        return Chosen(scheme, built, self._judge(built, scheme), ())
 
     def golden(self, chosen: Chosen) -> Golden:
         """The golden inputs, with the network's answers and those of what was built."""

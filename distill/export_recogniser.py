@@ -64,7 +64,7 @@ class RecogniserSource:
             GRAPH: Graph(self._network.eval(), (torch.zeros(shape),), (INPUT,), (OUTPUT,))
         }
         self.scores = self._run_eager()
-        self.n_samples = len(self._clips) or len(self.scores)
+        self.n_samples, self.has_clips = len(self._clips) or len(self.scores), bool(clips)
         self.reference = self._figures_of(self.scores) | self._figures_of_clips(checkpoint)
 
     @property

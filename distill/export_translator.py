@@ -56,7 +56,7 @@ class TranslatorSource:
         self.graphs: dict[str, Graph] = graphs_of(
             self._network, -(-longest.max_frames // STRIDE), longest.max_tokens
         )
-        self.n_samples = len(self._clips)
+        self.n_samples, self.has_clips = len(self._clips), True
         self.loss = score_loss(self.graphs, self._network, self._task, self._clips[:N_CALIBRATED])
         self._answers = self._say_eager()
         self.reference = figures_of(self._answers, self._text_language)

@@ -38,7 +38,8 @@ def make_pack(
 def export_measured(out: Path, checkpoint: Path, research_data: Path | None) -> Pack:
     """A trained checkpoint as an int8 pack; with research data, its accuracy goes in too."""
     name = "demo" if research_data else "signer-only"
-    pack = export_pack(checkpoint, out, name=name, data=data_of(research_data is not None))
+    data = data_of(research_data is not None)
+    pack = export_pack(checkpoint, out, name=name, data=data, with_latency=True)
     if research_data is None:
         return pack
     file = research_data / "wlasl_hands" / FILE

@@ -9,11 +9,14 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra export")
 
 from fingerpost.distill import export as export_module  # noqa: E402
-from fingerpost.distill.export import Samples, export_pack, main, read_samples  # noqa: E402
+from fingerpost.distill.export import export, export_pack  # noqa: E402
 from fingerpost.distill.recipes import tflite as recipe  # noqa: E402
+from fingerpost.distill.samples import Samples, read_samples  # noqa: E402
+from fingerpost.distill.scheme import Built  # noqa: E402
 from fingerpost.edge_runtime.backends import load_backend  # noqa: E402
+from fingerpost.edge_runtime.manifest import GraphSpec, TensorSpec  # noqa: E402
 from fingerpost.edge_runtime.pack import verify_pack  # noqa: E402
-from fingerpost.trainer.checkpoint import save_checkpoint  # noqa: E402
+from fingerpost.trainer.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from fingerpost.trainer.models.pocket import Pocket, PocketConfig  # noqa: E402
 
 VOCABULARY = ["<no sign>", "BOOK", "DRINK", "HELLO", "THANK-YOU"]
@@ -69,9 +72,12 @@ def test_samples_of_another_shape_or_too_few_are_refused(checkpoint, samples, tm
     assert not (tmp_path / "pack").exists()
 
 
-def test_an_unknown_quantization_is_refused():
-    with pytest.raises(ValueError, match="unknown quantization 'int3'; known: none, int8"):
-        recipe.quantize(b"", "int3")
+def test_an_unknown_quantization_or_format_is_refused(checkpoint, samples, tmp_path):
+    with pytest.raises(ValueError, match="tflite has no quantization 'int3'; it has: auto, int4"):
+        export_pack(checkpoint, tmp_path / "pack", quantization="int3", samples=samples)
+    with pytest.raises(ValueError, match="unknown format 'abacus'; known: tflite, executorch"):
+        export_pack(checkpoint, tmp_path / "pack", format="abacus", samples=samples)
+    assert not (tmp_path / "pack").exists()
 
 
 def test_weights_are_free_only_if_all_data_is():
@@ -99,34 +105,95 @@ def test_a_checkpoint_of_another_preprocessing_is_refused(checkpoint, samples, t
         export_pack(old, tmp_path / "pack", samples=samples)
 
 
-def test_the_command_reports_a_user_s_mistake_in_one_line(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["export", str(tmp_path), "-o", str(tmp_path / "pack")])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert stop.value.code == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: ") and error.count("\n") == 1
+class Answers:
+    """A backend that gives the samples' own scores, one after the other, changed."""
+
+    def __init__(self, change):
+        self.change = change
+
+    def run(self, inputs):
+        return {"logits": self.change(inputs["keypoints"])}
+
+    def close(self):
+        pass
 
 
-def test_a_graph_that_differs_gives_no_pack(checkpoint, samples, tmp_path, monkeypatch):
-    """The converters are replaced by files; a fake backend answers for the graph."""
+@pytest.fixture
+def faked(checkpoint, monkeypatch):
+    """No converter and no interpreter: the network itself answers, as ``change`` has it."""
+    network = load_checkpoint(checkpoint)[0]
 
-    class WrongBackend:
-        def __init__(self, graph, spec):
-            pass
+    def eager(keypoints):
+        with torch.no_grad():
+            return network(torch.from_numpy(keypoints)).numpy()
 
-        def run(self, inputs):
-            return {"logits": np.arange(5, dtype=np.float32)[None]}
+    def use(change, delegated=1.0):
+        spec = GraphSpec(
+            "net.tflite",
+            "tflite",
+            "0",
+            (TensorSpec("keypoints", (1, WINDOW, 69, 4), "float32"),),
+            (TensorSpec("logits", (1, len(VOCABULARY)), "float32"),),
+        )
 
-        def close(self):
-            pass
+        def build(graphs, scheme, calibration, name):
+            files = {"net.tflite": scheme.kind.encode()}
+            return Built(files, {"recogniser": spec}, {"recogniser": delegated}, {"note.txt": b"x"})
 
-    monkeypatch.setattr(recipe, "convert", lambda *given: b"float graph")
-    monkeypatch.setattr(recipe, "quantize", lambda graph, quantization: b"int8 graph")
-    monkeypatch.setattr(export_module, "TfliteBackend", WrongBackend)
+        def load(model, specs, num_threads):
+            return {"recogniser": Answers(lambda keypoints: change(model, eager(keypoints)))}
+
+        monkeypatch.setattr(recipe, "build", build)
+        monkeypatch.setattr("fingerpost.edge_runtime.backends.tflite.load", load)
+
+    return use
+
+
+def test_a_graph_that_differs_gives_no_pack(checkpoint, samples, tmp_path, faked):
+    faked(lambda model, logits: np.arange(5, dtype=np.float32)[None])
     with pytest.raises(ValueError, match="no pack written.*max error.*cosine.*top-1"):
         export_pack(checkpoint, tmp_path / "pack", samples=samples)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_too_few_delegated_operators_give_no_pack_but_by_force(
+    checkpoint, samples, tmp_path, faked
+):
+    faked(lambda model, logits: logits, delegated=0.9)
+    with pytest.raises(ValueError, match="too few operators of recogniser 90%; 95% are asked"):
+        export_pack(checkpoint, tmp_path / "a.fpk", samples=samples)
+    assert list(tmp_path.iterdir()) == []
+    pack = export_pack(checkpoint, tmp_path / "a.fpk", samples=samples, force=True)
+    assert pack.manifest.delegated == {"recogniser": 0.9}
+    assert (tmp_path / "a.note.txt").read_bytes() == b"x"
+
+
+def test_the_cheapest_scheme_within_the_budget_is_taken(checkpoint, samples, tmp_path, faked):
+    """In four bits every answer is another; in eight some scores move, and no answer."""
+
+    def change(model, logits):
+        return np.roll(logits, 1, axis=1) if model == b"int4" else logits * 1.00001
+
+    faked(change)
+    made = export(
+        checkpoint,
+        tmp_path / "a.fpk",
+        samples=labelled(checkpoint, samples),
+        quantization="auto",
+        with_latency=False,
+    )
+    tried = [one.scheme.kind for one in made.chosen.tried]
+    assert tried[0] == "int4" and made.pack.manifest.quantization == tried[-1] != "int4"
+    assert made.sensitivity is not None and made.sensitivity.ranked
+    assert made.pack.manifest.measured["exported: same answers"] == 100
+
+
+def labelled(checkpoint, samples):
+    """The samples with the network's own answers as the truth."""
+    network = load_checkpoint(checkpoint)[0]
+    with torch.no_grad():
+        best = network(torch.from_numpy(samples.keypoints)).argmax(dim=1)
+    return Samples(samples.keypoints, best.numpy())
 
 
 @pytest.mark.slow

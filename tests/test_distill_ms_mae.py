@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra export")
 
 from fingerpost.distill import compare_pack as compare_module  # noqa: E402
-from fingerpost.distill import export as export_module  # noqa: E402
+from fingerpost.distill import export_recogniser  # noqa: E402
 from fingerpost.distill.compare_pack import Comparison, compare, main  # noqa: E402
 from fingerpost.distill.export import EATS, export_pack  # noqa: E402
 from fingerpost.distill.samples import signer_samples  # noqa: E402
@@ -45,8 +45,8 @@ def checkpoint(tmp_path_factory):
 
 def test_what_a_pack_can_be_made_of():
     assert set(EATS) < set(MODELS)
-    assert export_module._input_shape(*EATS["pocket"], 48) == (1, 48, 69, 4)
-    assert export_module._input_shape(*EATS["ms_mae_classifier"], 32) == (1, 32, 48, 4)
+    assert export_recogniser._input_shape(*EATS["pocket"], 48) == (1, 48, 69, 4)
+    assert export_recogniser._input_shape(*EATS["ms_mae_classifier"], 32) == (1, 32, 48, 4)
 
 
 def test_what_is_no_recogniser_is_refused(tmp_path):
@@ -75,9 +75,9 @@ def test_the_signer_s_samples_have_labels_only_where_somebody_knows(monkeypatch)
 
 
 def test_a_pack_without_a_class_of_no_sign_has_none():
-    assert export_module._special({}, ["book"]) == {}
-    assert export_module._special({}, ["<no sign>", "book"]) == {"reject": "<no sign>"}
-    assert export_module._special({"reject": "none"}, ["book", "none"]) == {"reject": "none"}
+    assert export_recogniser._special({}, ["book"]) == {}
+    assert export_recogniser._special({}, ["<no sign>", "book"]) == {"reject": "<no sign>"}
+    assert export_recogniser._special({"reject": "none"}, ["book", "none"]) == {"reject": "none"}
 
 
 class FakePack:
