@@ -14,6 +14,7 @@ Propagating Gradients Through Stochastic Neurons", Bengio et al., 2013), so a tr
 live with it.
 """
 
+import functools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,27 +40,21 @@ def layers_of(graphs: Mapping[str, Graph]) -> dict[str, nn.Module]:
     """The layers that can be quantised, by the names of ``Scheme.keep``, in the order they run.
 
     Those that a run of the graphs comes through: a module may hold others, such as the table that
-    T5's biases were made of. A layer of two graphs is of the first. The name of a graph that is
+    T5's biases were made of. A layer of two graphs has a name in each. The name of a graph that is
     itself a layer is the graph's.
     """
     found: dict[str, nn.Module] = {}
-    names: dict[nn.Module, str] = {}
-
-    def note(layer: nn.Module, *_: Any) -> None:
-        found.setdefault(names[layer], layer)
-
     for graph_name, graph in graphs.items():
         hooks = []
         for name, layer in graph.module.named_modules():
             assert not isinstance(layer, _FAKES), f"{graph_name}.{name} is quantised already"
-            if type(layer) in _FAKE_OF and layer not in names:
-                names[layer] = f"{graph_name}.{name}".rstrip(".")
+            if type(layer) in _FAKE_OF:
+                full = f"{graph_name}.{name}".rstrip(".")
+                note = functools.partial(_note, found, full)
                 hooks.append(layer.register_forward_hook(note))
         _run(graph, graph.example)
         for hook in hooks:
             hook.remove()
-        # one that did not run may do so in another graph
-        names = {layer: name for layer, name in names.items() if name in found}
     return found
 
 
@@ -68,15 +63,17 @@ def kinds_of(layers: Mapping[str, nn.Module], scheme: Scheme) -> dict[str, str]:
 
     layers : of ``layers_of``
 
-    ValueError where the scheme keeps a layer that there is not.
+    A layer of two graphs is kept under both names where one is to be. ValueError where the scheme
+    keeps a layer that there is not.
     """
     unknown = sorted(scheme.keep - layers.keys())
     if unknown:
         raise ValueError(f"no layer {unknown[0]!r} to keep; there are {_few(list(layers))}")
-    return {
-        name: "none" if name in scheme.keep else _kind_of(name, layer, scheme.kind)
-        for name, layer in layers.items()
-    }
+    kept = {layers[name] for name in scheme.keep}
+    kinds: dict[nn.Module, str] = {}
+    for name, layer in layers.items():
+        kinds.setdefault(layer, "none" if layer in kept else _kind_of(name, layer, scheme.kind))
+    return {name: kinds[layer] for name, layer in layers.items()}
 
 
 @contextmanager
@@ -107,9 +104,9 @@ def quantise(
     """
     changed: list[tuple[Any, type[nn.Module]]] = []
     for name, kind in kinds_of(layers, scheme).items():
-        if kind == "none":
-            continue
         layer: Any = layers[name]
+        if kind == "none" or isinstance(layer, _FAKES):  # by the name that it has in another graph
+            continue
         changed.append((layer, type(layer)))
         layer.__class__ = _FAKE_OF[type(layer)]
         layer.fake = _Fake(kind, (ranges or {}).get(name))
@@ -242,6 +239,10 @@ _FAKE_OF: dict[type[nn.Module], type[nn.Module]] = {
     nn.Embedding: _FakeEmbedding,
 }
 _FAKES = (_FakeLinear, _FakeConv1d, _FakeEmbedding)
+
+
+def _note(found: dict[str, nn.Module], name: str, layer: nn.Module, *_: Any) -> None:
+    found.setdefault(name, layer)
 
 
 def _kind_of(name: str, layer: nn.Module, kind: str) -> str:

@@ -1,12 +1,13 @@
 """Which layers a scheme costs most: the loss when one layer alone is quantised, layer by layer.
 
-    found = sensitivity(graphs, "int8", clip_loss(network, task, clips))
+    found = sensitivity(graphs, "int8", score_loss(graphs, network, task, clips))
     found.ranked  # what the search for a scheme keeps in float first (``budget.choose``)
     write_sensitivity(Path("report"), found)  # report/int8.json, report/int8.png
 
-The loss is the task's own, teacher-forced, on the same clips each time: the graphs share their
-layers with the network, so what is quantised in them is so in the network. It tells differences
-that figures such as BLEU, which jump from word to word, do not.
+The loss is how far the network's scores are from those it gave in float, the true words before
+each word given: figures such as BLEU jump from word to word, and the training's own loss can fall
+when a layer is rounded, as if the network were less sure of itself. The graphs share their layers
+with the network, so what is quantised in them is so in the network.
 """
 
 import json
@@ -16,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fingerpost.distill.fake_quant import Ranges, fake_quantised, kinds_of, layers_of
@@ -24,6 +26,7 @@ from fingerpost.trainer.models.pocket_graphs import Graph
 from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.tasks.task import Task
 
+SCORES = frozenset({"scores", "logits"})  # outputs of graphs that are scores
 BATCH = 16
 MOST_ROWS = 20  # of the table
 ROW, SIDE, EDGES = 0.19, 11.0, 1.5  # inches of the picture: a layer, its width, title and axis
@@ -33,34 +36,61 @@ ROW, SIDE, EDGES = 0.19, 11.0, 1.5  # inches of the picture: a layer, its width,
 class LayerLoss:
     """name : of ``Scheme.keep``; kind : what its weights were kept in
     weights : how many it has
-    added : to the loss, when this layer alone is quantised; infinite where that is no number
+    loss : when this layer alone is quantised; infinite where that is no number
     """
 
     name: str
     kind: str
     weights: int
-    added: float
+    loss: float
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """loss : of the float network; loss_of_all : with all layers quantised
-    layers : in the order they run
+    """loss : with all layers quantised
+    layers : in the order they run; one of two graphs by its name in the first
     """
 
     kind: str
     loss: float
-    loss_of_all: float
     layers: tuple[LayerLoss, ...]
 
     @property
     def worst_first(self) -> list[LayerLoss]:
-        return sorted(self.layers, key=lambda layer: -layer.added)
+        return sorted(self.layers, key=lambda layer: -layer.loss)
 
     @property
     def ranked(self) -> list[str]:
         """Names, those that cost most first."""
         return [layer.name for layer in self.worst_first]
+
+    def draw(self, path: Path) -> None:
+        """Writes a PNG: a bar for each layer, in the order they run, a colour for each graph."""
+        from matplotlib.figure import Figure
+
+        names = [layer.name for layer in self.layers]
+        finite = [layer.loss for layer in self.layers if math.isfinite(layer.loss)]
+        longest = max(finite, default=1.0)
+        graphs = list(dict.fromkeys(name.partition(".")[0] for name in names))
+        figure = Figure((SIDE, EDGES + ROW * len(names)), layout="constrained", dpi=100)
+        axes = figure.subplots()
+        for number, graph in enumerate(graphs):
+            of_graph = [i for i, name in enumerate(names) if name.partition(".")[0] == graph]
+            lengths = [min(self.layers[i].loss, longest) for i in of_graph]
+            axes.barh(of_graph, lengths, color=f"C{number}", label=graph)
+        for i, layer in enumerate(self.layers):
+            if not math.isfinite(layer.loss):
+                axes.text(0, i, " without end", va="center", fontsize=7)
+        axes.set_yticks(range(len(names)), names, fontsize=8, parse_math=False)
+        axes.set_ylim(len(names) - 0.4, -0.6)  # the first on top
+        axes.grid(axis="x", alpha=0.4)
+        axes.set_axisbelow(True)
+        axes.set_xlabel("loss when this layer alone is quantised (divergence from float, nats)")
+        axes.set_title(f"{self.kind}: loss {self.loss:.5f} with all layers quantised")
+        axes.legend(title="graph", loc="best")
+        partial = path.with_name(path.name + ".partial")
+        figure.savefig(partial, format="png")
+        partial.replace(path)
 
 
 def sensitivity(
@@ -72,54 +102,78 @@ def sensitivity(
 ) -> Sensitivity:
     """Quantises each layer alone, and asks for the loss.
 
-    loss : of the network that the graphs are of, or of whatever is made with their layers
+    loss : of the network that the graphs are of, or of whatever is made with their layers; 0 where
+        none is quantised, such as ``score_loss``
     ranges : for int8-static, of ``input_ranges``
     report : is told how many of all layers are done
     """
     layers = layers_of(graphs)
-    everything = Scheme(kind)
-    kinds = {name: kind for name, kind in kinds_of(layers, everything).items() if kind != "none"}
-    before = loss()
-    if not math.isfinite(before):
-        raise ValueError(
-            f"the float network's loss is {before}: train it again, or give other clips"
-        )
-    with fake_quantised(graphs, everything, ranges):
+    kinds = kinds_of(layers, Scheme(kind))
+    names: dict[nn.Module, str] = {}
+    for name, layer in layers.items():
+        names.setdefault(layer, name)
+    with fake_quantised(graphs, Scheme(kind), ranges):
         of_all = _finite(loss())
     found = []
-    for i, (name, of_layer) in enumerate(kinds.items()):
-        with fake_quantised(graphs, Scheme(kind, frozenset(layers) - {name}), ranges):
-            added = _finite(loss()) - before
-        weight = layers[name].weight
+    for i, (alone, name) in enumerate(names.items()):
+        others = frozenset(other for other, layer in layers.items() if layer is not alone)
+        with fake_quantised(graphs, Scheme(kind, others), ranges):
+            of_layer = _finite(loss())
+        weight = alone.weight
         assert isinstance(weight, Tensor)
-        found.append(LayerLoss(name, of_layer, weight.numel(), added))
-        report(i + 1, len(kinds))
-    return Sensitivity(kind, before, of_all, tuple(found))
+        found.append(LayerLoss(name, kinds[name], weight.numel(), of_layer))
+        report(i + 1, len(names))
+    return Sensitivity(kind, of_all, tuple(found))
 
 
-def clip_loss(
-    network: nn.Module, task: Task, clips: Sequence[Clip], batch: int = BATCH
+def score_loss(
+    graphs: Mapping[str, Graph],
+    network: nn.Module,
+    task: Task,
+    clips: Sequence[Clip],
+    batch: int = BATCH,
 ) -> Callable[[], float]:
-    """The task's loss on these clips, a function to be called again and again.
+    """How far the scores of a network are from those it gives now: call it again and again.
 
-    Clips are as a training sees them, each changed by the same draw every time. ValueError where
-    there are none.
+    Of each graph that gives scores, the mean Kullback-Leibler divergence of its tokens, frames or
+    clips; their sum, in nats. Clips are as a training sees them, each changed by the same draw
+    every time. ValueError where there are no clips, or no scores.
     """
     if not clips:
         raise ValueError("no clips to measure the loss on: give a split that has some")
+    heads = _heads(graphs)
     prepared = [task.prepare(clip) for clip in clips]
     # Without draws, a task may leave out what only a training asks for.
     batches = [
         task.batch(prepared[i : i + batch], list(range(i, min(i + batch, len(prepared)))), 0)
         for i in range(0, len(prepared), batch)
     ]
-    weight = sum(one.weight for one in batches)
 
     @torch.no_grad()
+    def scores() -> list[list[Tensor]]:
+        """Of each head, of each batch, logarithms of probabilities (rows, V)."""
+        given: list[list[Tensor]] = [[] for _ in heads]
+        hooks = [
+            head.register_forward_hook(lambda _, x, y, to=to: to.append(_log_probs(y)))
+            for head, to in zip(heads, given, strict=True)
+        ]
+        try:
+            network.eval()
+            for one in batches:
+                task.losses(network, one)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return given
+
+    before = [torch.cat(of_head) for of_head in scores()]
+
     def loss() -> float:
-        network.eval()
-        terms = (torch.stack(list(task.losses(network, b).values())).sum() for b in batches)
-        return sum(t.item() * b.weight for t, b in zip(terms, batches, strict=True)) / weight
+        now = [torch.cat(of_head) for of_head in scores()]
+        return sum(
+            F.kl_div(found, true, log_target=True, reduction="batchmean").item()
+            for found, true in zip(now, before, strict=True)
+        )
 
     return loss
 
@@ -127,13 +181,13 @@ def clip_loss(
 def sensitivity_table(found: Sensitivity, most: int = MOST_ROWS) -> str:
     """The layers that cost most, as a table of Markdown."""
     rows = [
-        f"{found.kind}: loss {found.loss:.4f} in float, {found.loss_of_all:.4f} with all layers",
+        f"{found.kind}: loss {found.loss:.5f} with all layers quantised",
         "",
-        "| layer | weights | kept in | loss added |",
+        "| layer | weights | kept in | loss alone |",
         "|---|---:|---|---:|",
     ]
     rows += [
-        f"| `{layer.name}` | {layer.weights:,} | {layer.kind} | {layer.added:+.5f} |"
+        f"| `{layer.name}` | {layer.weights:,} | {layer.kind} | {layer.loss:.5f} |"
         for layer in found.worst_first[:most]
     ]
     if len(found.layers) > most:
@@ -151,40 +205,22 @@ def write_sensitivity(folder: Path, found: Sensitivity) -> tuple[Path, Path]:
     partial = path.with_name(path.name + ".partial")
     partial.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     partial.replace(path)
-    draw_sensitivity(picture, found)
+    found.draw(picture)
     return path, picture
 
 
-def draw_sensitivity(path: Path, found: Sensitivity) -> None:
-    """Writes a PNG: a bar for each layer, in the order they run, a colour for each graph."""
-    from matplotlib.figure import Figure
+def _heads(graphs: Mapping[str, Graph]) -> list[nn.Module]:
+    """The last layer of each graph that gives scores."""
+    scoring = [name for name, graph in graphs.items() if SCORES.intersection(graph.outputs)]
+    last = {name.partition(".")[0]: layer for name, layer in layers_of(graphs).items()}
+    heads = [last[name] for name in scoring if name in last]
+    if not heads:
+        raise ValueError(f"no graph of {', '.join(graphs)} gives {' or '.join(sorted(SCORES))}")
+    return heads
 
-    names = [layer.name for layer in found.layers]
-    finite = [layer.added for layer in found.layers if math.isfinite(layer.added)]
-    longest = max([abs(added) for added in finite], default=0.0) or 1.0
-    graphs = list(dict.fromkeys(name.partition(".")[0] for name in names))
-    figure = Figure((SIDE, EDGES + ROW * len(names)), layout="constrained", dpi=100)
-    axes = figure.subplots()
-    for number, graph in enumerate(graphs):
-        of_graph = [i for i, name in enumerate(names) if name.partition(".")[0] == graph]
-        lengths = [min(found.layers[i].added, longest) for i in of_graph]
-        axes.barh(of_graph, lengths, color=f"C{number}", label=graph)
-    for i, layer in enumerate(found.layers):
-        if not math.isfinite(layer.added):
-            axes.text(0, i, " not a number", va="center", fontsize=7)
-    axes.set_yticks(range(len(names)), names, fontsize=8, parse_math=False)
-    axes.set_ylim(len(names) - 0.4, -0.6)  # the first on top
-    axes.axvline(0, color="black", linewidth=0.8)
-    axes.grid(axis="x", alpha=0.4)
-    axes.set_axisbelow(True)
-    axes.set_xlabel("loss added when this layer alone is quantised")
-    axes.set_title(
-        f"{found.kind}: loss {found.loss:.4f} in float, {found.loss_of_all:.4f} with all layers"
-    )
-    axes.legend(title="graph", loc="best")
-    partial = path.with_name(path.name + ".partial")
-    figure.savefig(partial, format="png")
-    partial.replace(path)
+
+def _log_probs(scores: Tensor) -> Tensor:
+    return scores.flatten(0, -2).float().log_softmax(dim=-1)
 
 
 def _finite(loss: float) -> float:
