@@ -46,11 +46,19 @@ def export(
         Path | None,
         typer.Option(metavar="CHECKPOINT", help="Whose figures go into the packs too."),
     ] = None,
+    sample: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.npz", help="Windows of a recogniser to compare on."),
+    ] = None,
     name: Annotated[str, typer.Option(help="Of the packs, in lower case.")] = "mine",
     pack_version: Annotated[str, typer.Option(help="Of the packs.")] = "1",
     data: Annotated[
         list[str] | None,
         typer.Option(metavar="TEXT", help="What it learned from, with the licence; repeatable."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=NUMBER", help="How the pack decodes; repeatable."),
     ] = None,
     delegate: Annotated[
         str, typer.Option(help="Of executorch: xnnpack, coreml or vulkan.")
@@ -81,13 +89,25 @@ def export(
         n_clips=n_clips,
         budget=budget_in(recipe) if recipe else Budget(),
         teacher=teacher,
+        sample=sample,
         name=name,
         version=pack_version,
         data=tuple(data or ()),
+        settings=dict(setting_of(text) for text in settings or ()),
         force=force,
         of_format=of_format,
     )
     raise typer.Exit(run_export(checkpoint, output, formats, options, json))
+
+
+def setting_of(text: str) -> tuple[str, float]:
+    """KEY=NUMBER; ValueError for anything else."""
+    key, _, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        raise ValueError(f"--set {text}: write it like min_probability=0.5") from None
+    return key, int(number) if number.is_integer() and "." not in value else number
 
 
 def add_to(app: typer.Typer) -> None:

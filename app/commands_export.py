@@ -10,6 +10,7 @@ from rich.table import Table
 from fingerpost.app.terminal import print_json, stdout_console, tell
 from fingerpost.distill.budget import Budget
 from fingerpost.distill.export import Exported, Source, export, open_source
+from fingerpost.distill.samples import read_samples
 from fingerpost.edge_runtime.backends import runs_here
 from fingerpost.edge_runtime.pack import SUFFIX
 from fingerpost.trainer.checkpoint import load_checkpoint, resolve_checkpoint
@@ -40,9 +41,11 @@ class ExportOptions:
     n_clips: int
     budget: Budget
     teacher: Path | None
+    sample: Path | None
     name: str
     version: str
     data: tuple[str, ...]
+    settings: Mapping[str, float]
     force: bool
     of_format: Mapping[str, dict[str, Any]]
 
@@ -61,7 +64,8 @@ def run_export(
         )
     checkpoint = resolve_checkpoint(checkpoint)
     clips = held_back(checkpoint, options)
-    source = open_source(checkpoint, clips=clips)
+    samples = read_samples(options.sample) if options.sample else None
+    source = open_source(checkpoint, samples, clips)
     measured = figures_of_teacher(options)
     records, missed = [], []
     for format in formats:
@@ -103,6 +107,7 @@ def export_one(
         name=options.name,
         version=options.version,
         data=options.data,
+        settings=options.settings,
         budget=options.budget,
         measured=measured,
         force=options.force,
