@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fingerpost.edge_runtime.backends import BACKENDS, load_backend
-from fingerpost.edge_runtime.backends.tflite import TfliteBackend
+from fingerpost.edge_runtime.backends.tflite import load
 from fingerpost.edge_runtime.manifest import GraphSpec, Licences, Manifest, Parent, TensorSpec
 from fingerpost.edge_runtime.pack import open_pack, verify_pack, write_pack
 from fingerpost.edge_runtime.pack_check import GOLDEN, golden_bytes
@@ -62,6 +62,10 @@ def graph():
     return bytes(builder.Output())
 
 
+def open_graph(model, spec=SPEC):
+    return load(model, {"recogniser": spec})["recogniser"]
+
+
 @pytest.fixture
 def make_pack(tmp_path, graph):
     """A pack of the graph, whose golden answers may be wrong by a factor."""
@@ -100,7 +104,7 @@ def make_pack(tmp_path, graph):
 
 
 def test_the_graph_runs_and_its_outputs_are_copies(graph):
-    backend = TfliteBackend(graph, SPEC)
+    backend = open_graph(graph)
     x = np.array([[1, 2, 3, 4]], np.float32)
     first = backend.run({"keypoints": x})["logits"]
     backend.run({"keypoints": 10 * x})
@@ -121,7 +125,7 @@ def test_the_graph_runs_and_its_outputs_are_copies(graph):
 )
 def test_what_does_not_fit_the_inputs_is_refused(graph, inputs, message):
     with pytest.raises(ValueError, match=message):
-        TfliteBackend(graph, SPEC).run(inputs)
+        open_graph(graph).run(inputs)
 
 
 @pytest.mark.parametrize(
@@ -135,13 +139,13 @@ def test_what_does_not_fit_the_inputs_is_refused(graph, inputs, message):
 )
 def test_a_graph_that_is_not_what_the_manifest_says_is_refused(graph, change, message):
     with pytest.raises(ValueError, match=message):
-        TfliteBackend(graph, dataclasses.replace(SPEC, **change))
+        open_graph(graph, dataclasses.replace(SPEC, **change))
 
 
 def test_a_corrupt_graph_is_an_error_of_one_line_not_a_crash(graph):
     for broken in (b"no graph at all", graph[: len(graph) // 2], graph[:8] + b"\xff" * 40):
         with pytest.raises(ValueError, match="double.tflite is not a working TFLite graph") as e:
-            TfliteBackend(broken, SPEC)
+            open_graph(broken)
         assert "\n" not in str(e.value)
 
 
@@ -152,7 +156,7 @@ def test_unknown_graphs_backends_and_no_threads(make_pack, graph):
     with pytest.raises(ValueError, match=f"'abacus', .* has: {', '.join(sorted(BACKENDS))}"):
         load_backend(other, "recogniser")
     with pytest.raises(ValueError, match="at least 1 thread"):
-        TfliteBackend(graph, SPEC, num_threads=0)
+        load(graph, {"recogniser": SPEC}, num_threads=0)
 
 
 def test_a_machine_without_litert_is_told_what_to_install(graph, monkeypatch):
@@ -160,7 +164,7 @@ def test_a_machine_without_litert_is_told_what_to_install(graph, monkeypatch):
 
     monkeypatch.setattr(tflite, "_INTERPRETERS", ("no_such_package.interpreter",))
     with pytest.raises(ValueError, match=r'pip install "fingerpost\[app\]"'):
-        TfliteBackend(graph, SPEC)
+        open_graph(graph)
 
 
 def test_verify_passes_where_the_graph_computes_what_it_did(make_pack):

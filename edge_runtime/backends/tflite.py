@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from fingerpost.edge_runtime.manifest import GraphSpec, TensorSpec
+from fingerpost.edge_runtime.backends.named_tensors import (
+    Found,
+    check_found,
+    check_inputs,
+    inputs_of,
+    one_line,
+)
+from fingerpost.edge_runtime.manifest import GraphSpec
 from fingerpost.edge_runtime.quiet import quiet_stderr
 
 # LiteRT is the successor of tflite-runtime, whose last version runs with numpy 1 only.
@@ -16,87 +23,73 @@ _INTERPRETERS = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
 def load(
     model: bytes, specs: Mapping[str, GraphSpec], num_threads: int = 1
 ) -> "dict[str, TfliteBackend]":
-    """Graphs of a .tflite file, ready to run. specs : by graph, what it must look like"""
-    return {graph: TfliteBackend(model, spec, num_threads) for graph, spec in specs.items()}
+    """Graphs of a .tflite file, ready to run, by one interpreter: one thread at a time.
+
+    model : bytes of the file; specs : by graph, what it must look like
+
+    ValueError for bytes that LiteRT cannot load, or that are not what the specs say.
+    """
+    if num_threads < 1:
+        raise ValueError(f"expected at least 1 thread, got {num_threads}")
+    if not specs:
+        return {}
+    file = next(iter(specs.values())).file
+    interpreter_class = _interpreter_class()
+    try:
+        with quiet_stderr():  # it greets
+            interpreter = interpreter_class(model_content=model, num_threads=num_threads)
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(f"{file} is not a working TFLite graph: {one_line(error)}") from error
+    return {graph: TfliteBackend(interpreter, spec) for graph, spec in specs.items()}
 
 
 class TfliteBackend:
     """One signature of named, fixed-shape tensors. A state goes in and comes out by one name."""
 
-    def __init__(self, model: bytes, spec: GraphSpec, num_threads: int = 1) -> None:
-        if num_threads < 1:
-            raise ValueError(f"expected at least 1 thread, got {num_threads}")
+    def __init__(self, interpreter: Any, spec: GraphSpec) -> None:
+        """interpreter : of LiteRT or tflite-runtime, with its tensors allocated"""
         self._file = spec.file
-        self._specs = {tensor.name: tensor for tensor in (*spec.inputs, *spec.state)}
-        interpreter_class = _interpreter_class()
-        try:
-            with quiet_stderr():  # it greets
-                self._interpreter = interpreter_class(model_content=model, num_threads=num_threads)
-                self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise ValueError(
-                f"{spec.file} is not a working TFLite graph: {_one_line(error)}"
-            ) from error
-        self._inputs, self._outputs = self._tensors_of_signature()
-        self._check("input", self._inputs, (*spec.inputs, *spec.state))
-        self._check("output", self._outputs, (*spec.outputs, *spec.state))
+        self._specs = inputs_of(spec)
+        self._runner = interpreter.get_signature_runner(_signature(interpreter, spec))
+        inputs, outputs = self._runner.get_input_details(), self._runner.get_output_details()
+        check_found(spec.file, "input", _found(inputs), self._specs.values())
+        check_found(spec.file, "output", _found(outputs), (*spec.outputs, *spec.state))
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """One pass through the graph; the outputs are copies."""
-        assert self._interpreter is not None, "run() after close()"
-        if inputs.keys() != self._specs.keys():
-            raise ValueError(f"{self._file} takes {sorted(self._specs)}, got {sorted(inputs)}")
-        for name, array in inputs.items():
-            spec = self._specs[name]
-            if array.shape != spec.shape or array.dtype != np.dtype(spec.dtype):
-                raise ValueError(
-                    f"{self._file} takes {name} of shape {spec.shape} {spec.dtype}, "
-                    f"got {array.shape} {array.dtype}"
-                )
-            self._interpreter.set_tensor(self._inputs[name]["index"], array)
+        assert self._runner is not None, "run() after close()"
+        check_inputs(self._file, self._specs, inputs)
         try:
-            self._interpreter.invoke()
+            return self._runner(**inputs)
         except RuntimeError as error:  # an operation that does not work as the file has it
-            raise ValueError(f"{self._file} cannot be run: {_one_line(error)}") from error
-        return {
-            name: self._interpreter.get_tensor(details["index"])  # get_tensor copies
-            for name, details in self._outputs.items()
-        }
+            raise ValueError(f"{self._file} cannot be run: {one_line(error)}") from error
 
     def close(self) -> None:
-        """Frees the graph's memory."""
-        self._interpreter = None
-
-    def _tensors_of_signature(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Input and output details by name."""
-        signatures = list(self._interpreter.get_signature_list())
-        if len(signatures) != 1:
-            raise ValueError(
-                f"{self._file} has {len(signatures)} signatures, expected 1 that names its "
-                "tensors; export it again"
-            )
-        runner = self._interpreter.get_signature_runner(signatures[0])
-        return runner.get_input_details(), runner.get_output_details()
-
-    def _check(self, kind: str, found: dict[str, Any], expected: tuple[TensorSpec, ...]) -> None:
-        """The graph must be what the manifest says."""
-        names = sorted(tensor.name for tensor in expected)
-        if sorted(found) != names:
-            raise ValueError(
-                f"{self._file} has the {kind}s {sorted(found)}, its manifest says {names}"
-            )
-        for tensor in expected:
-            shape = tuple(int(n) for n in found[tensor.name]["shape"])
-            dtype = np.dtype(found[tensor.name]["dtype"])
-            if shape != tensor.shape or dtype != np.dtype(tensor.dtype):
-                raise ValueError(
-                    f"{self._file} has {kind} {tensor.name} of shape {shape} {dtype}, "
-                    f"its manifest says {tensor.shape} {tensor.dtype}"
-                )
+        """Frees the graph's memory, once all graphs of its file are closed."""
+        self._runner = None
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:120]  # LiteRT's words come in several lines
+def _signature(interpreter: Any, spec: GraphSpec) -> str:
+    """What the file calls the graph."""
+    names = list(interpreter.get_signature_list())
+    if spec.signature:
+        if spec.signature in names:
+            return spec.signature
+        raise ValueError(f"{spec.file} has no graph {spec.signature!r}; it has: {sorted(names)}")
+    if len(names) != 1:
+        raise ValueError(
+            f"{spec.file} has {len(names)} signatures, expected 1 that names its tensors; "
+            "export it again"
+        )
+    return names[0]
+
+
+def _found(details: Mapping[str, Any]) -> Found:
+    return {
+        name: (tuple(int(n) for n in tensor["shape"]), np.dtype(tensor["dtype"]).name)
+        for name, tensor in details.items()
+    }
 
 
 def _interpreter_class() -> Any:
