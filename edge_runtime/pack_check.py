@@ -95,11 +95,21 @@ def check_graph(pack: "Pack", graph: str, golden: Golden) -> list[CheckRow]:
         backend.close()
     rows = []
     for name, values in outputs.items():
-        for against, limits in (("reference", REFERENCE_LIMITS), ("expected", EXPECTED_LIMITS)):
+        for against, limits in answers_to_compare(pack).items():
             should_be = golden_array(golden, f"{graph}/{against}/{name}")
             limit = limits[pack.manifest.quantization]
             rows += compare(graph, name, against, values, should_be, limit)
     return rows
+
+
+def answers_to_compare(pack: "Pack") -> dict[str, dict[str, Limits]]:
+    """Limits by quantization, of each of the answers that the golden file has.
+
+    A pack that could not be run where it was made knows the network's answers alone.
+    """
+    if pack.manifest.parity == "not yet run":
+        return {"reference": REFERENCE_LIMITS}
+    return {"reference": REFERENCE_LIMITS, "expected": EXPECTED_LIMITS}
 
 
 Run = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]

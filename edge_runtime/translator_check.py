@@ -17,10 +17,10 @@ import numpy as np
 from fingerpost.edge_runtime.pack_check import (
     EXPECTED_LIMITS,
     GOLDEN,
-    REFERENCE_LIMITS,
     CheckRow,
     Golden,
     Limits,
+    answers_to_compare,
     compare,
     golden_array,
 )
@@ -29,7 +29,6 @@ from fingerpost.edge_runtime.translator import Translator
 if TYPE_CHECKING:
     from fingerpost.edge_runtime.pack import Pack
 
-AGAINST = {"reference": REFERENCE_LIMITS, "expected": EXPECTED_LIMITS}
 FREE = "free answers"  # the measure of what is said without being told the right tokens
 LIVE = "glosses"  # the scores of frames, beside those of questions
 Scores = dict[str, np.ndarray]
@@ -46,7 +45,7 @@ def check_translator(pack: "Pack", golden: Golden) -> list[CheckRow]:
         translator.close()
     quantization = pack.manifest.quantization
     rows = []
-    for against, limits in AGAINST.items():
+    for against, limits in answers_to_compare(pack).items():
         for name in found[0]:
             should_be = [
                 golden_array(golden, f"clip_{i}/{against}/{name}") for i in range(len(clips))
