@@ -26,8 +26,9 @@ from fingerpost.edge_runtime.manifest import Manifest
 from fingerpost.edge_runtime.pack import Pack, PackStore, open_pack
 
 MEASURED_IN = "fingerpost.edge_runtime.benchmark"  # the module of a pack's process
+SAME = "same answers"  # as the network in PyTorch gives, word for word; percent
 NOT_SOUND = 1  # exit code where a pack cannot be measured, or runs without its delegate
-MAIN_FIGURES = ("top1", "bleu4", "wer")  # of the many in a manifest
+MAIN_FIGURES = ("top1", "bleu4", "wer", SAME)  # of the many in a manifest
 OF_PACK = ("exported", "edge_runtime")  # what a manifest calls figures of the pack itself
 OF_TEACHER = ("teacher", "float network")  # and those of what it was made from, the best first
 
@@ -183,7 +184,7 @@ def figures_of(manifest: Manifest) -> dict[str, Record]:
 
 def _percent(name: str, value: float) -> float:
     """An evaluation's figures, "text.bleu4", are percent; an export's own, "set: top1", shares."""
-    return value if "." in name.rpartition(": ")[2] else 100 * value
+    return value if name == SAME or "." in name.rpartition(": ")[2] else 100 * value
 
 
 def remarks(records: Iterable[Record]) -> list[str]:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from fingerpost.distill.compare_pack import pack_answers
+from fingerpost.distill.export_translator import figures_of
 from fingerpost.edge_runtime.pack import Pack
 from fingerpost.edge_runtime.translator import GLOSSES, Translator
-from fingerpost.trainer.evaluation import MAIN_FIGURE, evaluate_predictions
 from fingerpost.trainer.feed import Clips
 from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.shards import Clip
@@ -32,12 +32,7 @@ def judge_pack(pack: Pack, clips: Clips, n_clips: int = 0) -> dict[str, float]:
         raise ValueError(
             f"no clip has a text or glosses that pack {pack.manifest.name} can be asked for"
         )
-    figures = {}
-    for kind, said in answers.items():
-        name = MAIN_FIGURE[kind]
-        found = evaluate_predictions(kind, said, clips.text_language, n_resamples=0)
-        figures[f"{kind}.{name}"] = found.figures[name].value
-    return figures
+    return figures_of(answers, clips.text_language)
 
 
 def translator_answers(pack: Pack, clips: Sequence[Clip]) -> Answers:

@@ -249,6 +249,7 @@ def test_figures_are_percent_and_stand_beside_their_teacher():
         "float network: WLASL100 val: top1": 0.5,
         "exported: glosses.wer": 30.0,
         "exported: text.chrf": 40.0,  # not a main figure
+        "exported: same answers": 99.0,
         "float network: samples: top1": 0.9,  # not of the pack
         "latency_ms": 1.0,
     }
@@ -258,6 +259,7 @@ def test_figures_are_percent_and_stand_beside_their_teacher():
             **{"value": 75.0, "teacher": 50.0, "delta": 25.0, "beside": "float network"}
         },
         "glosses.wer": {"value": 30.0},
+        "same answers": {"value": 99.0},
         "text.bleu4": {"value": 20.0, "teacher": 21.0, "delta": -1.0, "beside": "teacher"},
     }
 
