@@ -48,9 +48,8 @@ class TranslatorSource:
     """checkpoint : of the task pocket_translation; clips : held back, for figures and parity"""
 
     def __init__(self, checkpoint: Path, clips: Sequence[Clip]) -> None:
-        network, task = load_for_answers(checkpoint, {"beams": 1})
-        self._network: Any = network
-        self._task: Any = task
+        loaded: tuple[Any, Any] = load_for_answers(checkpoint, {"beams": 1})
+        self._network, self._task = loaded
         self._clips = list(clips)
         longest = self._task.settings
         self.graphs: dict[str, Graph] = graphs_of(

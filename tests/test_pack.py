@@ -17,6 +17,7 @@ from fingerpost.edge_runtime.manifest import (
     Manifest,
     Parent,
     TensorSpec,
+    Translation,
     is_file_name,
 )
 from fingerpost.edge_runtime.pack import PackStore, open_pack, pack_to_fpk, unpack, write_pack
@@ -112,7 +113,15 @@ tensors = st.builds(
 )
 tensor_lists = st.lists(tensors, max_size=2).map(tuple)
 file_names = st.from_regex(r"[a-z0-9_][a-z0-9_.]{0,8}(/[a-z0-9_]{1,4})?", fullmatch=True)
-graphs = st.builds(GraphSpec, file_names, words, words, inputs=tensor_lists, outputs=tensor_lists)
+graphs = st.builds(
+    GraphSpec,
+    file_names,
+    st.just("tflite"),  # one file is for one backend
+    words,
+    inputs=tensor_lists,
+    outputs=tensor_lists,
+    signature=words,
+)
 manifests = st.builds(
     Manifest,
     name=st.from_regex(r"[a-z0-9][a-z0-9_-]{0,9}", fullmatch=True),
@@ -132,6 +141,9 @@ manifests = st.builds(
     measured=st.dictionaries(words, numbers, max_size=3),
     settings=st.dictionaries(words, numbers, max_size=3),
     notice=words,
+    kept=st.lists(words, max_size=3).map(tuple),
+    delegated=st.dictionaries(words, st.floats(0, 1), max_size=2),
+    parity=st.sampled_from(["run", "not yet run"]),
 )
 
 
@@ -419,3 +431,53 @@ def test_the_bundled_pack_is_safe(store, tmp_path):
 def test_the_store_is_where_the_environment_says(tmp_path, monkeypatch):
     monkeypatch.setenv("FINGERPOST_PACKS", str(tmp_path / "mine"))
     assert PackStore().root == tmp_path / "mine"
+
+
+WORDS = Translation("pieces.json", 1, {"English": 3, "glosses": 4}, 8, 256)
+TRANSLATOR = dataclasses.replace(
+    MANIFEST,
+    task="translation",
+    translation=WORDS,
+    preprocess="live",
+    graphs={
+        name: dataclasses.replace(MANIFEST.graphs["recogniser"], signature=name)
+        for name in ("encode", "ctc")
+    },
+)
+
+
+def test_a_translation_survives_json_and_belongs_to_its_task_alone():
+    assert Manifest.from_json(TRANSLATOR.to_json()) == TRANSLATOR
+    for change in ({"translation": None}, {"task": "isolated-signs"}):
+        with pytest.raises(ValueError, match="translation must be there for the task translation"):
+            dataclasses.replace(TRANSLATOR, **change)
+    content = json.loads(TRANSLATOR.to_json())
+    del content["translation"]["end"]
+    with pytest.raises(ValueError, match="missing key translation.end"):
+        Manifest.from_json(json.dumps(content))
+
+
+def test_a_file_is_for_one_backend():
+    graphs = dict(TRANSLATOR.graphs)
+    graphs["ctc"] = dataclasses.replace(graphs["ctc"], backend="executorch")
+    with pytest.raises(ValueError, match="net.tflite is for several backends: .*executorch"):
+        dataclasses.replace(TRANSLATOR, graphs=graphs)
+
+
+def test_a_translation_pack_needs_its_pieces_and_reads_live(tmp_path):
+    refuse_to_write(tmp_path, TRANSLATOR, FILES, "names pieces.json, which is not among its files")
+    files = FILES | {"pieces.json": b'["", "a"]'}
+    assert write_pack(tmp_path / "sound", TRANSLATOR, files).manifest.translation == WORDS
+    other = dataclasses.replace(TRANSLATOR, preprocess="sign")
+    refuse_to_write(tmp_path, other, files, "a translator reads frames live, not by 'sign'")
+
+
+def refuse_to_write(folder, manifest, files, message):
+    with pytest.raises(ValueError, match=message):
+        write_pack(folder / "refused.fpk", manifest, files)
+
+
+def test_what_an_old_manifest_does_not_say_is_not_written():
+    content = json.loads(MANIFEST.to_json())
+    newer = {"preprocess", "translation", "kept", "delegated", "parity"}
+    assert newer.isdisjoint(content) and "signature" not in content["graphs"]["recogniser"]
