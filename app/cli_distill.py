@@ -151,9 +151,9 @@ def train(
     from fingerpost.distill.distil_recipe import DistilRecipe, with_clips
     from fingerpost.trainer.checkpoint import resolve_checkpoint
     from fingerpost.trainer.freed_memory import keep_freed_memory
-    from fingerpost.trainer.recipe import read_recipe
+    from fingerpost.trainer.recipe import read_recipe_as
 
-    chosen = read_recipe(recipe or Path("distil_pocket"), lines, DistilRecipe)
+    chosen = read_recipe_as(DistilRecipe, recipe or Path("distil_pocket"), lines)
     chosen = with_clips(chosen, folders) if folders else chosen
     keep_freed_memory()  # here, for it changes the whole process
     folder = cache or output.with_name(f"{output.name}.teacher")

@@ -67,14 +67,14 @@ def distil(
     recipe = _with_teacher(recipe, checkpoint)
     task, clips, _ = load_data(recipe)
     _check_tokenizer(task, checkpoint)
-    around = Around(recipe, checkpoint, tell)
+    around = WithTeacher(recipe, checkpoint, tell)
     around.begin(new_network(recipe, task))
     around.cache = _asked(checkpoint, recipe, clips, cache_folder, tell_asked, changes or {})
     return train(recipe, out, report, around)
 
 
-class Around:
-    """What a training has of its teacher. cache : to be there before ``task``."""
+class WithTeacher:
+    """What a training has around it: ``Around``. cache : to be there before ``task``."""
 
     cache: TeacherCache
 

@@ -72,6 +72,7 @@ class Lessons:
         self.distil, self.temperatures = distil, tuple(temperatures)
         tokens, counts = np.unique(gloss_tokens, return_counts=True)
         sound = np.isin(gloss_tokens, tokens[counts == 1]) & (gloss_tokens != NO_TOKEN)
+        self.n_glosses = len(gloss_tokens)
         self.n_left_out = int((~sound).sum())
         self.number = torch.full((n_tokens,), NO_GLOSS)  # of the gloss that a token stands for
         self.number[torch.from_numpy(gloss_tokens[sound])] = torch.from_numpy(np.flatnonzero(sound))
@@ -141,12 +142,15 @@ class Lessons:
             torch.logaddexp(few.rests[:, i], (lost / t).logsumexp(dim=-1))
             for i, t in enumerate(self.temperatures)
         ]
+        rest = torch.stack(rests, dim=-1)
+        # of a student that has no other glosses, nothing of it can be asked
+        rest = rest.masked_fill((known.sum(dim=1) == self.n_glosses)[:, None], NOTHING)
         first = numbers.gather(1, known.int().argmax(dim=1, keepdim=True))  # a gloss that is there
         return (
             TopK(
                 torch.where(known, numbers, first).clamp(min=0),
                 few.log_probs.masked_fill(~known, NOTHING),
-                torch.stack(rests, dim=-1),
+                rest,
             ),
             known.any(dim=1),
         )

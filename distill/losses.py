@@ -62,9 +62,9 @@ def token_loss(
     student = (logits.float() / temperature).log_softmax(dim=-1)
     theirs = student.gather(-1, teacher.ids)  # (R, L, k)
     divergence = (log_few.exp() * (log_few - theirs)).sum(dim=-1)
-    if teacher.ids.shape[-1] < n_pieces:
-        others = student.scatter(-1, teacher.ids, -torch.inf).logsumexp(dim=-1)
-        divergence = divergence + log_rest.exp() * (log_rest - others.clamp(min=NOTHING))
+    # Not minus infinity: where there are no others, their gradient would not be a number.
+    others = student.scatter(-1, teacher.ids, NOTHING).logsumexp(dim=-1)
+    divergence = divergence + log_rest.exp() * (log_rest - others)
     return temperature**2 * _mean(divergence, mask)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import tomli_w
 
-from fingerpost.trainer.recipe import Recipe, as_tables, read_recipe
+from fingerpost.trainer.recipe import Recipe, as_tables, read_recipe_as
 
 RECIPE, LOG, BOARD = "recipe.toml", "log.jsonl", "tensorboard"
 STATE, BEST, LAST = "state", "best", "last"
@@ -33,7 +33,7 @@ def claim(out: Path, recipe: Recipe) -> None:
         out.mkdir(parents=True, exist_ok=True)
         _write(path, tomli_w.dumps(as_tables(recipe)))
         return
-    there, wanted = _flat(as_tables(read_recipe(path, kind=type(recipe)))), _flat(as_tables(recipe))
+    there, wanted = _flat(as_tables(read_recipe_as(type(recipe), path))), _flat(as_tables(recipe))
     differ = [key for key in sorted({*there, *wanted}) if there.get(key) != wanted.get(key)]
     if differ:
         raise ValueError(
