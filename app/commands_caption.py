@@ -10,7 +10,7 @@ import numpy as np
 from fingerpost.app.caption_board import CaptionBoard
 from fingerpost.app.observer import Observer, Sight
 from fingerpost.app.output_files import check_destinations, write_text
-from fingerpost.app.session import Session, Step, observe
+from fingerpost.app.session import Session, Step, StreamingCaptioner, observe
 from fingerpost.app.terminal import CaptionPrinter, tell
 from fingerpost.edge_runtime.captions import Line, LineCompleted
 from fingerpost.edge_runtime.keypoints import KeypointFrame, PoseSequence
@@ -18,7 +18,6 @@ from fingerpost.edge_runtime.manifest import CAUTION, Manifest
 from fingerpost.edge_runtime.pack import BUNDLED, Pack, PackStore, bundled_pack, open_pack
 
 if TYPE_CHECKING:
-    from fingerpost.edge_runtime.captioner import Captioner
     from fingerpost.edge_runtime.pack_check import CheckRow
 
 INTERRUPTED = 130  # the exit code of a command that Ctrl-C ended
@@ -183,8 +182,12 @@ def load_pack(name_or_path: str = BUNDLED) -> Pack:
     return open_pack(PackStore().find(name_or_path))
 
 
-def make_captioner(pack: Pack, observer: Observer) -> "Captioner":
-    """A captioner for what the observer sees."""
+def make_captioner(pack: Pack, observer: Observer) -> StreamingCaptioner:
+    """A captioner for what the observer sees: of glosses, or of sentences, as the pack has it."""
+    if pack.manifest.translation is not None:
+        from fingerpost.edge_runtime.live_translator import LiveTranslator
+
+        return LiveTranslator(pack, observer.schema, observer.aspect)
     from fingerpost.edge_runtime.captioner import Captioner
 
     return Captioner(pack, observer.schema, observer.aspect)

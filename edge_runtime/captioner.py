@@ -4,9 +4,6 @@ Pure and replayable: time comes in with the frames, and the same frames give the
 """
 
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any, TypeVar
 
 import numpy as np
 
@@ -31,8 +28,7 @@ from fingerpost.edge_runtime.segment import (
     SigningEnded,
     SigningStarted,
 )
-
-Settings = TypeVar("Settings", SegmentSettings, DecodeSettings)
+from fingerpost.edge_runtime.stage_settings import check_settings, read_settings
 
 
 class Captioner:
@@ -52,7 +48,7 @@ class Captioner:
         recogniser: Recogniser | None = None,
     ) -> None:
         manifest = pack.manifest
-        _check_settings(manifest.settings)
+        check_settings(manifest.settings, (SegmentSettings, DecodeSettings))
         self._recogniser = recogniser or Recogniser(pack)
         self._schema, self._view = schema, self._recogniser.view
         self._aspect, self._fps = aspect, manifest.fps
@@ -144,17 +140,3 @@ def line_of(signs: tuple[Sign, ...]) -> Line:
         score=sum(sign.probability for sign in signs) / len(signs) if signs else 0.0,
         spans=tuple((sign.start_ms, sign.end_ms) for sign in signs),
     )
-
-
-def read_settings(kind: type[Settings], settings: Mapping[str, Any]) -> Settings:
-    """The settings of one stage, out of the manifest's; what is not given keeps its default."""
-    return kind(**{f.name: settings[f.name] for f in fields(kind) if f.name in settings})
-
-
-def _check_settings(settings: Mapping[str, Any]) -> None:
-    known = {f.name for kind in (SegmentSettings, DecodeSettings) for f in fields(kind)}
-    if unknown := sorted(set(settings) - known):
-        raise ValueError(
-            f"the pack sets {', '.join(unknown)}, which no stage has; "
-            f"known settings: {', '.join(sorted(known))}"
-        )
