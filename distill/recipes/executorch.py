@@ -84,11 +84,11 @@ def build(
             for graph in graphs
         }
         edge = _lowered(programs, delegate, scheme.kind, etrecord)
-        program = edge.to_executorch()
-        beside = {f"{name}.etrecord": _etrecord_bytes(program)} if etrecord else {}
         shares = {
             graph: delegated_share(edge.exported_program(graph).graph_module) for graph in graphs
         }
+        program = edge.to_executorch()  # which changes ``edge``
+        beside = {f"{name}.etrecord": _etrecord_bytes(program)} if etrecord else {}
     file = f"{name}.pte"
     version = "executorch " + importlib.metadata.version("executorch")
     specs = {

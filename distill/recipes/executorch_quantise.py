@@ -24,6 +24,7 @@ from fingerpost.distill.recipes.executorch_rewrite import GraphEditor
 
 SCHEMES = ("none", "fp16", "int8", "int8-static", "int4")
 _aten = torch.ops.aten
+_ARITHMETIC = (_aten.add.Tensor, _aten.sub.Tensor, _aten.mul.Tensor, _aten.div.Tensor)
 _LARGEST = 127  # of an int8 weight; -128 is not used, so that 0 is in the middle
 _INTEGERS = ("int8", "int8-static", "int4")
 _LAYERS = (_aten.linear.default, _aten.conv1d.default, _aten.embedding.default)
@@ -101,11 +102,14 @@ def _quantise_layers(
     inputs: Sequence[tuple[Tensor, ...]],
 ) -> fx.GraphModule:
     """Linear layers and convolutions, by PyTorch 2's quantisation of exported graphs (pt2e)."""
-    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
-        XNNPACKQuantizer,
-        get_symmetric_quantization_config,
-    )
+    from executorch.backends.xnnpack.quantizer import xnnpack_quantizer
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    class LayersAlone(xnnpack_quantizer.XNNPACKQuantizer):
+        """Of layers; so the numbers that sums and products have can stay as they are."""
+
+        def transform_for_annotation(self, model: fx.GraphModule) -> fx.GraphModule:
+            return model
 
     for kind, targets in (
         ("int8", (_aten.linear.default,)),
@@ -117,9 +121,11 @@ def _quantise_layers(
         if not chosen:
             continue
         dynamic = kind == "int8"
-        config = get_symmetric_quantization_config(is_per_channel=True, is_dynamic=dynamic)
+        config = xnnpack_quantizer.get_symmetric_quantization_config(
+            is_per_channel=True, is_dynamic=dynamic
+        )
         # By these operators alone: whole numbers that go into others would be made floats.
-        quantizer = XNNPACKQuantizer().set_filter_function(lambda node, of=chosen: node.name in of)
+        quantizer = LayersAlone().set_filter_function(lambda node, of=chosen: node.name in of)
         for target in targets:
             quantizer.set_operator_type(target, config)
         prepared = prepare_pt2e(module, quantizer)
@@ -154,6 +160,8 @@ def _halve(module: fx.GraphModule, of_layers: Mapping[fx.Node, str]) -> None:
             node.replace_all_uses_with(half, lambda user, half=half: user is not half)
         elif node.op == "call_function":
             node.args = fx.map_arg(node.args, lambda given: _half_constant(editor, given))
+            if node.target in _ARITHMETIC and isinstance(node.args[1], int | float):
+                node.args = (node.args[0], _half_number(editor, node.args[1]), *node.args[2:])
             if node.target is _aten.to.dtype and node.args[1] == torch.float32:
                 node.args = (node.args[0], torch.float16)
             elif node.target is _aten.gelu.default:
@@ -167,6 +175,11 @@ def _half_constant(editor: GraphEditor, node: fx.Node) -> fx.Node:
     if value is None or value.dtype != torch.float32:
         return node
     return editor.constant(value.to(torch.float16))
+
+
+def _half_number(editor: GraphEditor, number: float) -> fx.Node:
+    """As a tensor; ExecuTorch would make a float32 of it, and turn that anew in every run."""
+    return editor.constant(torch.tensor([number], dtype=torch.float16))
 
 
 def _cast(editor: GraphEditor, node: fx.Node, dtype: torch.dtype) -> fx.Node:
@@ -183,8 +196,11 @@ def _gelu(editor: GraphEditor, x: fx.Node) -> fx.Node:
 
     "Gaussian Error Linear Units", Hendrycks and Gimpel, 2016, Sec. 2.
     """
+    cubic, inside, one, half = (
+        _half_number(editor, number) for number in (0.044715, math.sqrt(2 / math.pi), 1.0, 0.5)
+    )
     cube = editor.call(_aten.mul.Tensor, editor.call(_aten.mul.Tensor, x, x), x)
-    inner = editor.call(_aten.add.Tensor, x, editor.call(_aten.mul.Tensor, cube, 0.044715))
-    inner = editor.call(_aten.mul.Tensor, inner, math.sqrt(2 / math.pi))
-    gate = editor.call(_aten.add.Tensor, editor.call(_aten.tanh.default, inner), 1.0)
-    return editor.call(_aten.mul.Tensor, editor.call(_aten.mul.Tensor, x, 0.5), gate)
+    inner = editor.call(_aten.add.Tensor, x, editor.call(_aten.mul.Tensor, cube, cubic))
+    inner = editor.call(_aten.mul.Tensor, inner, inside)
+    gate = editor.call(_aten.add.Tensor, editor.call(_aten.tanh.default, inner), one)
+    return editor.call(_aten.mul.Tensor, editor.call(_aten.mul.Tensor, x, half), gate)

@@ -205,6 +205,14 @@ def _power(editor: GraphEditor, node: fx.Node) -> fx.Node | None:
     return y if exponent == 2 else editor.call(_aten.mul.Tensor, y, x)
 
 
+def _minus_from(editor: GraphEditor, node: fx.Node) -> fx.Node | None:
+    """A number minus x: the 1 of ``1 - mask`` is whole, and ExecuTorch would make it a float."""
+    if len(node.args) > 2 or node.kwargs:
+        return None
+    number = editor.constant(torch.tensor([float(node.args[1])]))
+    return editor.call(_aten.sub.Tensor, number, node.args[0])
+
+
 def _expand(editor: GraphEditor, node: fx.Node) -> fx.Node | None:
     return node.args[0] if shape_of(node.args[0]) == shape_of(node) else None
 
@@ -243,7 +251,8 @@ def _is_here(editor: GraphEditor, pair: Sequence[fx.Node], dtype: torch.dtype) -
         return None
     places = editor.constant(table.to(dtype))
     apart = editor.call(_aten.sub.Tensor, places, editor.call(_aten.to.dtype, given, dtype))
-    near = editor.call(_aten.rsub.Scalar, editor.call(_aten.abs.default, apart), 1)
+    one = editor.constant(torch.ones(1, dtype=dtype))
+    near = editor.call(_aten.sub.Tensor, one, editor.call(_aten.abs.default, apart))
     return editor.call(_aten.clamp.default, near, 0.0, 1.0)
 
 
@@ -263,6 +272,7 @@ _REWRITES: dict[Any, Callable[[GraphEditor, fx.Node], fx.Node | None]] = {
     _aten.view.default: _reshape,
     _aten.pow.Tensor_Scalar: _power,
     _aten.square.default: _power,
+    _aten.rsub.Scalar: _minus_from,
     _aten.expand.default: _expand,
     _aten.dropout.default: _dropout,
     _aten.contiguous.default: _same,

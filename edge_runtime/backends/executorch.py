@@ -52,7 +52,8 @@ def load(
     file = next(iter(specs.values())).file
     _check_sizes(file, model)
     runtime = _library()
-    _set_threads(num_threads)
+    with quiet_stderr():  # it says how many
+        _set_threads(num_threads)
     return {name: ExecutorchBackend(runtime, model, spec) for name, spec in specs.items()}
 
 
