@@ -10,6 +10,7 @@ import typer
 
 from fingerpost.app.cli_options import Json
 
+MISSED = 1  # exit code where a format gave no pack
 FOR_DEVICES = ("tflite", "executorch", "coreml")
 
 
@@ -75,8 +76,10 @@ def export(
     from fingerpost.app.cli_trainer import quiet_imports
 
     quiet_imports()
-    from fingerpost.app.commands_export import ExportOptions, run_export
+    from fingerpost.app.commands_export import show_exported
+    from fingerpost.app.terminal import tell
     from fingerpost.distill.budget import Budget, budget_in
+    from fingerpost.distill.export_formats import ExportOptions, export_formats
 
     formats = tuple(dict.fromkeys(format or FOR_DEVICES))
     of_format: dict[str, dict[str, Any]] = {"executorch": {"delegate": delegate}}
@@ -97,7 +100,9 @@ def export(
         force=force,
         of_format=of_format,
     )
-    raise typer.Exit(run_export(checkpoint, output, formats, options, json))
+    records = export_formats(checkpoint, output, formats, options, tell)
+    show_exported(records, json)
+    raise typer.Exit(0 if len(records) == len(formats) else MISSED)
 
 
 def setting_of(text: str) -> tuple[str, float]:

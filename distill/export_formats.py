@@ -1,0 +1,169 @@
+"""One checkpoint to packs of several formats, measured on the same clips."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fingerpost.distill.budget import Budget
+from fingerpost.distill.export import Exported, Source, export, open_source
+from fingerpost.distill.samples import read_samples
+from fingerpost.distill.sensitivity import draw_sensitivity
+from fingerpost.edge_runtime.backends import runs_here
+from fingerpost.edge_runtime.pack import SUFFIX
+from fingerpost.trainer.checkpoint import load_checkpoint, resolve_checkpoint
+from fingerpost.trainer.evaluate import evaluate_checkpoint
+from fingerpost.trainer.evaluation import MAIN_FIGURE
+from fingerpost.trainer.feed import Clips
+from fingerpost.trainer.shards import Clip
+
+PICTURE = ".sensitivity.png"
+Record = dict[str, Any]  # of one pack, as --json prints it
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """As the command has them. of_format : by format, what it alone understands"""
+
+    quantization: str
+    corpus: tuple[str, ...]
+    split: str
+    n_clips: int
+    budget: Budget
+    teacher: Path | None
+    sample: Path | None
+    name: str
+    version: str
+    data: tuple[str, ...]
+    settings: Mapping[str, float]
+    force: bool
+    of_format: Mapping[str, dict[str, Any]]
+
+
+def export_formats(
+    checkpoint: Path,
+    output: Path,
+    formats: Sequence[str],
+    options: ExportOptions,
+    tell: Callable[[str], None],
+) -> list[Record]:
+    """One pack for each format, and what is to be said of each.
+
+    A format that gives no pack does not keep the others from theirs: ``tell`` hears why, and there
+    is no record of it.
+    """
+    if output.suffix == SUFFIX and len(formats) > 1:
+        raise ValueError(
+            f"{output} is one file, {len(formats)} formats are asked for: give a folder"
+        )
+    checkpoint = resolve_checkpoint(checkpoint)
+    clips = held_back(checkpoint, options)
+    samples = read_samples(options.sample) if options.sample else None
+    source = open_source(checkpoint, samples, clips)
+    measured = figures_of_teacher(options)
+    records: list[Record] = []
+    for format in formats:
+        out = output
+        if output.suffix != SUFFIX:
+            out = output / f"{options.name}-{format}{SUFFIX}"
+        try:
+            made = export_one(checkpoint, out, format, options, source, measured)
+        except ValueError as error:
+            if len(formats) == 1:
+                raise
+            tell(f"{format}: {error}")
+            continue
+        records.append(record_of(made, format))
+    return records
+
+
+def export_one(
+    checkpoint: Path,
+    out: Path,
+    format: str,
+    options: ExportOptions,
+    source: Source,
+    measured: Mapping[str, float],
+) -> Exported:
+    """A pack of one format, with the picture of its layers where some had to be looked at."""
+    made = export(
+        checkpoint,
+        out,
+        format=format,
+        quantization=options.quantization,
+        name=options.name,
+        version=options.version,
+        data=options.data,
+        settings=options.settings,
+        budget=options.budget,
+        measured=measured,
+        force=options.force,
+        options=options.of_format.get(format, {}),
+        source=source,
+    )
+    if made.sensitivity is not None:
+        draw_sensitivity(out.with_suffix(PICTURE), made.sensitivity)
+    return made
+
+
+def held_back(checkpoint: Path, options: ExportOptions) -> list[Clip]:
+    """The clips to measure on: of the corpus that is named, else of the checkpoint's own recipe."""
+    folders = options.corpus or _own_corpus(checkpoint)
+    if not folders:
+        return []
+    clips = Clips(folders, options.split)
+    if not len(clips):
+        raise ValueError(f"{', '.join(folders)}: no clip in the split {options.split!r}")
+    n = min(options.n_clips, len(clips))
+    return [clips[i * len(clips) // n] for i in range(n)]
+
+
+def figures_of_teacher(options: ExportOptions) -> dict[str, float]:
+    """What the teacher reaches on the same corpus, in percent: "teacher: text.bleu4"."""
+    if options.teacher is None:
+        return {}
+    if not options.corpus:
+        raise ValueError("--teacher is measured on the corpus: give --corpus too")
+    found = evaluate_checkpoint(options.teacher, options.corpus, options.split, n_resamples=0)
+    figures = {}
+    for kind, (evaluation, _) in found.items():
+        name = MAIN_FIGURE[kind]
+        figures[f"teacher: {kind}.{name}"] = round(evaluation.figures[name].value, 4)
+    return figures
+
+
+def record_of(made: Exported, format: str) -> Record:
+    """What ``--json`` says of a pack."""
+    manifest = made.pack.manifest
+    remarks = []
+    if manifest.kept:
+        remarks.append(f"{len(manifest.kept)} layers in float32: {', '.join(manifest.kept)}")
+    if not runs_here(format):
+        remarks.append(
+            f"parity: not yet run, for {format} does not run on this machine; run `fingerpost "
+            "packs verify` on one where it does"
+        )
+    if made.sensitivity is not None:
+        remarks.append(f"loss of each layer: {made.pack.path.with_suffix(PICTURE)}")
+    remarks += [f"beside it {path.name}" for path in made.beside]
+    return {
+        "pack": str(made.pack.path),
+        "format": format,
+        "quantization": manifest.quantization,
+        "kept": list(manifest.kept),
+        "megabytes": made.pack.size_bytes / 1e6,
+        "delegated": dict(manifest.delegated),
+        "figures": dict(made.chosen.figures),
+        "network": dict(made.reference),
+        "simulated": not runs_here(format),
+        "tried": [{"scheme": t.scheme.kind, "kept": len(t.scheme.keep)} for t in made.chosen.tried],
+        "remarks": remarks,
+    }
+
+
+def _own_corpus(checkpoint: Path) -> tuple[str, ...]:
+    """The shards of the training that the checkpoint is of, those that are still there."""
+    _, info, _ = load_checkpoint(checkpoint)
+    data = info.get("recipe", {}).get("data", {})
+    folders = data.get("val") or data.get("train") or ()
+    return tuple(folder for folder in folders if Path(folder).is_dir())
