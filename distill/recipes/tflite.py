@@ -20,11 +20,13 @@ int4         linear layers of the language model: weights in groups, -7 to 7 tim
 """
 
 import dataclasses
+import hashlib
 import importlib.metadata
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +44,8 @@ from fingerpost.trainer.models.pocket_graphs import Graph
 BACKEND = "tflite"
 SCHEMES = ("none", "fp16", "int8", "int8-static", "int4")
 _INTEGERS = "int32"
+# By the first graph's module: the fingerprint of the graphs, and their file in float32.
+_converted: WeakKeyDictionary[nn.Module, tuple[str, bytes]] = WeakKeyDictionary()
 
 
 def build(
@@ -57,7 +61,7 @@ def build(
     kinds = kinds_of(layers, scheme)
     inputs = _inputs(graphs, calibration) if scheme.kind == "int8-static" else {}
     with quiet():
-        model = read(convert(graphs))
+        model = read(_float_file(graphs))
         operators = name_layers(model, graphs, layers)
         _check_found(operators, scheme.keep)
         content = quantise(write(model), _by_kind(operators, kinds, scheme.kind), inputs)
@@ -65,6 +69,26 @@ def build(
         shares = delegated_shares(content)
     file = f"{name}.tflite"
     return Built({file: content}, {n: _spec(g, n, file) for n, g in graphs.items()}, shares)
+
+
+def _float_file(graphs: Mapping[str, Graph]) -> bytes:
+    """``convert``, once for the same graphs: an export builds one scheme after another of them."""
+    first = next(iter(graphs.values())).module
+    fingerprint = _fingerprint(graphs)
+    if first not in _converted or _converted[first][0] != fingerprint:
+        _converted[first] = fingerprint, convert(graphs)
+    return _converted[first][1]
+
+
+def _fingerprint(graphs: Mapping[str, Graph]) -> str:
+    """Of all that a file is made of."""
+    found = hashlib.sha256()
+    for name, graph in graphs.items():
+        shapes = [tuple(tensor.shape) for tensor in graph.example]
+        found.update(repr((name, shapes, graph.inputs, graph.outputs, graph.module)).encode())
+        for tensor in (*graph.module.parameters(), *graph.module.buffers()):
+            found.update(tensor.detach().contiguous().numpy().tobytes())
+    return found.hexdigest()
 
 
 def convert(graphs: Mapping[str, Graph]) -> bytes:
