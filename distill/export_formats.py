@@ -8,7 +8,6 @@ from typing import Any
 from fingerpost.distill.budget import Budget
 from fingerpost.distill.export import Exported, Source, export, open_source
 from fingerpost.distill.samples import read_samples
-from fingerpost.distill.sensitivity import draw_sensitivity
 from fingerpost.edge_runtime.backends import runs_here
 from fingerpost.edge_runtime.pack import SUFFIX
 from fingerpost.trainer.checkpoint import load_checkpoint, resolve_checkpoint
@@ -102,7 +101,7 @@ def export_one(
         source=source,
     )
     if made.sensitivity is not None:
-        draw_sensitivity(out.with_suffix(PICTURE), made.sensitivity)
+        made.sensitivity.draw(out.with_suffix(PICTURE))
     return made
 
 
@@ -112,8 +111,6 @@ def held_back(checkpoint: Path, options: ExportOptions) -> list[Clip]:
     if not folders:
         return []
     clips = Clips(folders, options.split)
-    if not len(clips):
-        raise ValueError(f"{', '.join(folders)}: no clip in the split {options.split!r}")
     n = min(options.n_clips, len(clips))
     return [clips[i * len(clips) // n] for i in range(n)]
 

@@ -1,0 +1,196 @@
+"""A translator's checkpoint to packs of several formats; the converters are replaced by PyTorch."""
+
+import dataclasses
+import json
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra train")
+
+from fingerpost.app.cli import app  # noqa: E402
+from fingerpost.app.cli_export import setting_of  # noqa: E402
+from fingerpost.distill.budget import Budget  # noqa: E402
+from fingerpost.distill.export import export_pack, open_source  # noqa: E402
+from fingerpost.distill.export_formats import ExportOptions, export_formats  # noqa: E402
+from fingerpost.distill.export_translator import EagerBackend, specs_of  # noqa: E402
+from fingerpost.distill.recipes import tflite as recipe  # noqa: E402
+from fingerpost.distill.scheme import Built  # noqa: E402
+from fingerpost.edge_runtime.pack import open_pack, verify_pack  # noqa: E402
+from fingerpost.edge_runtime.translator import Translator  # noqa: E402
+from fingerpost.trainer.checkpoint import save_checkpoint  # noqa: E402
+from fingerpost.trainer.shards import ShardsAbout, write_shards  # noqa: E402
+from fingerpost.trainer.signer_corpus import make_clip  # noqa: E402
+from fingerpost.trainer.tasks.pocket_translation import PocketTranslation, Settings  # noqa: E402
+from fingerpost.trainer.text_tokenizer import train_tokenizer  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+SMALL = {
+    **{"width": 32, "n_blocks": 2, "n_heads": 2, "past": 16, "d_model": 32, "d_ff": 32},
+    **{"d_kv": 16, "n_reader_heads": 2, "n_layers": 1, "n_decoder_layers": 1},
+    **{"n_perceiver_layers": 1, "dropout": 0.0},
+}
+OPTIONS = ExportOptions(
+    quantization="auto",
+    corpus=(),
+    split="val",
+    n_clips=2,
+    budget=Budget(),
+    teacher=None,
+    sample=None,
+    name="ways",
+    version="1",
+    data=("rendered signer",),
+    settings={},
+    force=False,
+    of_format={},
+)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shards") / "signer"
+    clips = [make_clip("val", number) for number in range(3)]
+    return write_shards(folder, clips, ShardsAbout(corpus="signer", schema="sign69")).folder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """Untrained, but with scores far enough apart to say many things."""
+    torch.manual_seed(1)
+    clips = [make_clip("val", number) for number in range(3)]
+    glosses = sorted({gloss for clip in clips for gloss in clip.glosses})
+    tokenizer = train_tokenizer([clip.text for clip in clips] + glosses, 90)
+    task = PocketTranslation(Settings(max_tokens=12), tokenizer, glosses, ("English", "glosses"))
+    model = task.new_model(SMALL).eval()
+    with torch.no_grad():
+        model.gloss_head.weight.mul_(8)
+        model.language_model.get_output_embeddings().weight.mul_(3)
+    folder = tmp_path_factory.mktemp("checkpoint")
+    info = {"task": "pocket_translation", **task.save(folder), "data": {"signer": "0"}}
+    save_checkpoint(folder, model, info, {"validation": {"text.bleu4": 1.0}})
+    return folder
+
+
+@pytest.fixture
+def faked(monkeypatch):
+    """Files that PyTorch answers for; ``spoil`` says which kinds of numbers change the answers."""
+    built = {}
+
+    def use(spoil=()):
+        def build(graphs, scheme, calibration, name, **options):
+            built["graphs"] = graphs
+            specs = {
+                graph: dataclasses.replace(
+                    specs_of(graphs[graph]), file="net.tflite", backend="tflite", signature=graph
+                )
+                for graph in graphs
+            }
+            return Built({"net.tflite": scheme.kind.encode()}, specs, dict.fromkeys(graphs, 1.0))
+
+        def load(model, specs, num_threads):
+            return {name: Answers(built["graphs"][name], name, model.decode()) for name in specs}
+
+        class Answers(EagerBackend):
+            def __init__(self, graph, name, kind):
+                super().__init__(graph, None)
+                self.spoiled = name == "decode_step" and kind in spoil
+
+            def run(self, inputs):
+                out = super().run(inputs)
+                return {**out, "scores": out["scores"][:, ::-1]} if self.spoiled else out
+
+        monkeypatch.setattr(recipe, "build", build)
+        monkeypatch.setattr("fingerpost.edge_runtime.backends.tflite.load", load)
+
+    return use
+
+
+def test_a_translator_becomes_a_pack_that_says_the_same(checkpoint, shards, tmp_path, faked):
+    faked()
+    told = []
+    options = dataclasses.replace(OPTIONS, corpus=(str(shards),))
+    (record,) = export_formats(checkpoint, tmp_path, ["tflite"], options, told.append)
+    assert told == [] and record["quantization"] == "int4"  # the cheapest, and it changes nothing
+    assert record["figures"]["same answers"] == 100
+    assert record["figures"].items() >= record["network"].items()
+    pack = open_pack(tmp_path / "ways-tflite.fpk")
+    assert all(row.passed for row in verify_pack(pack))
+    assert pack.manifest.licences.weights == "Apache-2.0"
+    assert pack.manifest.measured["float network: validation: text.bleu4"] == 1.0
+    translator = Translator(pack)
+    assert translator.questions == ("English", "glosses") and translator.max_tokens == 12
+    again = export_pack(
+        checkpoint,
+        tmp_path / "again.fpk",
+        quantization="auto",
+        name="ways",
+        data=OPTIONS.data,
+        source=open_source(checkpoint, clips=[make_clip("val", k) for k in (0, 1)]),
+    )
+    assert again.path.read_bytes() == pack.path.read_bytes()
+
+
+def test_a_kind_that_changes_answers_is_passed_over(checkpoint, shards, tmp_path, faked):
+    faked(spoil=("int4", "int8-static"))
+    options = dataclasses.replace(OPTIONS, corpus=(str(shards),), budget=Budget(bleu4=0, wer=0))
+    told = []
+    records = export_formats(checkpoint, tmp_path, ["tflite"], options, told.append)
+    kinds = [one["scheme"] for one in records[0]["tried"]]
+    assert kinds[0] == "int4" and kinds[-1] == records[0]["quantization"]
+    if records[0]["network"]["glosses.wer"] != 100:  # else spoiled answers are no worse
+        assert records[0]["quantization"] not in ("int4", "int8-static")
+
+
+def test_float_files_that_say_something_else_give_no_pack(checkpoint, shards, tmp_path, faked):
+    faked(spoil=("none",))
+    options = dataclasses.replace(OPTIONS, corpus=(str(shards),))
+    with pytest.raises(ValueError, match="no pack written, the exported graph differs: decode_st"):
+        export_formats(checkpoint, tmp_path / "packs", ["tflite"], options, print)
+    assert not (tmp_path / "packs").exists()
+
+
+def test_one_format_that_fails_does_not_keep_the_others(
+    checkpoint, shards, tmp_path, faked, monkeypatch
+):
+    faked()
+
+    def cannot(*_, **__):
+        raise ValueError("onnx is not well today")
+
+    monkeypatch.setattr("fingerpost.distill.recipes.onnx.build", cannot)
+    options = dataclasses.replace(OPTIONS, corpus=(str(shards),), quantization="int8")
+    told = []
+    records = export_formats(checkpoint, tmp_path, ["onnx", "tflite"], options, told.append)
+    assert [one["format"] for one in records] == ["tflite"]
+    assert told == ["onnx: onnx is not well today"]
+
+
+def test_what_a_user_gets_wrong_is_one_line(checkpoint, shards, tmp_path):
+    with pytest.raises(ValueError, match="translates: give --corpus"):
+        export_formats(checkpoint, tmp_path, ["tflite"], OPTIONS, print)
+    two = dataclasses.replace(OPTIONS, corpus=(str(shards),))
+    with pytest.raises(ValueError, match="is one file, 2 formats are asked for: give a folder"):
+        export_formats(checkpoint, tmp_path / "a.fpk", ["tflite", "onnx"], two, print)
+    with pytest.raises(ValueError, match="no clip in split 'spring'"):
+        spring = dataclasses.replace(two, split="spring")
+        export_formats(checkpoint, tmp_path, ["tflite"], spring, print)
+    teacher = dataclasses.replace(OPTIONS, teacher=checkpoint)
+    with pytest.raises(ValueError, match="give --corpus"):
+        export_formats(checkpoint, tmp_path, ["tflite"], teacher, print)
+    assert setting_of("lead_ms=200") == ("lead_ms", 200) and setting_of("a=0.5") == ("a", 0.5)
+    with pytest.raises(ValueError, match="--set high: write it like"):
+        setting_of("high")
+
+
+def test_the_command_prints_a_table_and_json(checkpoint, shards, tmp_path, faked):
+    from typer.testing import CliRunner
+
+    faked()
+    arguments = ["export", str(checkpoint), "-o", str(tmp_path), "--format", "tflite"]
+    arguments += ["--corpus", str(shards), "--clips", "2", "--name", "ways"]
+    shown = CliRunner().invoke(app, arguments)
+    assert shown.exit_code == 0 and "BLEU-4" in shown.stdout and "PyTorch" in shown.stdout
+    shown = CliRunner().invoke(app, [*arguments, "--json"])
+    (record,) = json.loads(shown.stdout)
+    assert record["pack"] == str(tmp_path / "ways-tflite.fpk") and record["delegated"]["read"] == 1
