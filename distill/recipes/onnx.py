@@ -34,6 +34,7 @@ from fingerpost.trainer.models.pocket_graphs import Graph
 BACKEND = "onnx"
 SCHEMES = ("none", "fp16", "int8", "int8-static", "int4")
 OPSET = 20  # the first with Gelu as one operator
+LARGEST = 2**31  # numbers in a layer's weights, for the exporter to have them ready
 
 
 def build(
@@ -73,6 +74,7 @@ def convert(graph: Graph) -> Any:
     """A graph as an ``onnx.ModelProto`` in float32; each node says in its metadata what made it."""
     with quiet():
         import onnx_ir.passes.common as passes
+        from onnxscript import optimizer
 
         program = torch.onnx.export(
             graph.module.eval(),
@@ -85,9 +87,43 @@ def convert(graph: Graph) -> Any:
             verbose=False,
         )
         assert program is not None  # it is None where the old exporter writes a file
-        # A layer that is used twice comes with two copies of its weights.
+        # The weights of a large layer that is used twice are left to be turned at each use; of a
+        # small one, there are two copies.
+        optimizer.fold_constants(
+            program.model,
+            output_size_limit=LARGEST,
+            should_fold=lambda node: True if node.op_type == "Transpose" else None,
+        )
+        optimizer.remove_unused_nodes(program.model)
         passes.DeduplicateInitializersPass()(program.model)
-        return program.model_proto
+        return _with_products(program.model_proto)
+
+
+def _with_products(model: Any) -> Any:
+    """Linear layers of a vector become Gemm, those of rows MatMul; here all are MatMul, as int4 is.
+
+    onnxruntime's own rewriting turns weights in place, and spoils those that an embedding shares.
+    """
+    from onnx import helper, numpy_helper
+
+    graph = model.graph
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    for node in [n for n in graph.node if n.op_type == "Gemm" and n.input[1] in weights]:
+        settings = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        assert settings.get("transB") == 1 and settings.get("alpha", 1) == 1, "not of a layer"
+        tied, result = node.input[1], node.output[0]
+        turned = numpy_helper.to_array(weights[tied]).T.copy()
+        del node.attribute[:]
+        node.op_type, node.input[1] = "MatMul", f"{node.name}_weight"
+        graph.initializer.append(numpy_helper.from_array(turned, f"{node.name}_weight"))
+        if len(node.input) > 2:
+            node.output[0] = f"{result}_product"
+            bias = node.input.pop()
+            add = helper.make_node("Add", [node.output[0], bias], [result], f"{node.name}_bias")
+            graph.node.insert(list(graph.node).index(node) + 1, add)
+        if not any(tied in other.input for other in graph.node):
+            graph.initializer.remove(weights.pop(tied))
+    return model
 
 
 def _to_bytes(model: Any, name: str) -> bytes:

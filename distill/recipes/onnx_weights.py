@@ -127,7 +127,12 @@ def _to_static_int8(
             per_channel=True,
             activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
-            extra_options={"ActivationSymmetric": True, "WeightSymmetric": True},
+            extra_options={
+                "ActivationSymmetric": True,
+                "WeightSymmetric": True,
+                # What comes out of a layer stays float: scores are not cut off at 8 bits.
+                "OpTypesToExcludeOutputQuantization": ["MatMul", "Conv"],
+            },
         )
         return _read(file)
 
