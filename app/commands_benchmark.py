@@ -24,6 +24,7 @@ from fingerpost.edge_runtime.benchmark import (
 )
 from fingerpost.edge_runtime.manifest import Manifest
 from fingerpost.edge_runtime.pack import Pack, PackStore, open_pack
+from fingerpost.edge_runtime.translator import GRAPHS
 
 MEASURED_IN = "fingerpost.edge_runtime.benchmark"  # the module of a pack's process
 SAME = "same answers"  # as the network in PyTorch gives, word for word; percent
@@ -210,7 +211,8 @@ def table_rows(records: Sequence[Record]) -> list[tuple[str, ...]]:
         ("load, ms", *(_number(r, "load_ms", ".0f") for r in records)),
         ("first call, ms", *(_number(r, "first_call_ms", ".1f") for r in records)),
     ]
-    for graph in dict.fromkeys(graph for r in records for graph in r.get("graphs", ())):
+    of_packs = {graph for r in records for graph in r.get("graphs", ())}
+    for graph in sorted(of_packs, key=_turn):
         rows.append((f"{graph}, p50 / p95 ms", *(_times(r, graph) for r in records)))
     rows += [
         ("tokens a second", *(_number(r, "tokens_per_s", ".0f") for r in records)),
@@ -250,7 +252,16 @@ def _number(figures: Record, key: str, form: str) -> str:
 
 def _times(record: Record, graph: str) -> str:
     times = record.get("graphs", {}).get(graph)
-    return f"{times['p50_ms']:.2f} / {times['p95_ms']:.2f}" if times else ""
+    return f"{_ms(times['p50_ms'])} / {_ms(times['p95_ms'])}" if times else ""
+
+
+def _turn(graph: str) -> tuple[int, str]:
+    """Graphs in the order that a device runs them in; unknown ones after these."""
+    return (GRAPHS.index(graph) if graph in GRAPHS else len(GRAPHS)), graph
+
+
+def _ms(value: float) -> str:
+    return f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
 
 
 def _delegated(record: Record) -> str:
