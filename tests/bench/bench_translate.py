@@ -7,7 +7,7 @@ pack     the student as a device runs it: LiteRT, int8, one thread; every step o
          ``ctc`` that 100 frames take, ``read``, and ``decode_step`` for each token, greedily
 student  eager PyTorch, float32: ``read`` and ``generate`` with one beam; no gloss scores
 teacher  eager PyTorch, float32: Uni-Sign with random weights and a language model of mT5-base's
-         shape (582 million parameters), ``generate`` with one beam, no prompt shorter than usual
+         shape (582 million parameters), ``generate`` with one beam after a prompt of 10 tokens
 
 They take turns in one process, so that a busy machine slows all alike. Medians are printed: of
 seconds by the clock, and of seconds of processor time, which a busy machine changes less.
@@ -193,7 +193,7 @@ def main() -> None:
     sayers["student"] = by_student(model, keypoints, n_tokens)
     said = {name: say() for name, say in sayers.items()}
     if given.teacher != "none":
-        sayers["teacher"] = by_teacher(given.teacher, keypoints, said["pack"])
+        sayers["teacher"] = by_teacher(given.teacher, keypoints, max(said["pack"], 1))
     medians = take_turns(sayers, given.rounds)
     for name, (clock, processor) in medians.items():
         n = f"{said.get(name, said['pack'])} tokens"
