@@ -217,6 +217,16 @@ def test_the_rows_say_what_was_measured_and_no_more(pack):
     }
 
 
+def test_graphs_stand_in_the_order_that_they_are_run_in(pack):
+    times = {"p50_ms": 0.0042, "p95_ms": 1.234, "calls": 1}
+    graphs = dict.fromkeys(("own", "ctc", "decode_step", "read", "encode"), times)
+    rows = table_rows([{**record_of(pack, [FIRST]), "graphs": graphs}])
+    assert [row for row in rows if "p50" in row[0]] == [
+        (f"{graph}, p50 / p95 ms", "0.004 / 1.23")
+        for graph in ("encode", "ctc", "read", "decode_step", "own")
+    ]
+
+
 def test_a_pack_that_cannot_be_measured_has_a_column_all_the_same(tmp_path):
     promises = dataclasses.replace(MANIFEST, delegated={"encode": 0.97}, parity="not yet run")
     sound = record_of(write_pack(tmp_path / "sound", promises, FILES), [SECOND])
