@@ -117,8 +117,11 @@ class DistilNetwork(Scaffold):
     def _of_frames(
         self, studied: Studied, lesson: Lesson, frame_mask: Tensor, weight: int
     ) -> dict[str, Tensor]:
-        terms = {}
-        scores = studied.gloss_scores
+        terms: dict[str, Tensor] = {}
+        if lesson.glosses is None and lesson.frames is None:
+            return terms
+        student: Any = self.inner
+        scores = student.gloss_scores(studied.frames)
         if lesson.glosses is not None:
             ctc, _ = gloss_losses(scores, frame_mask, lesson.glosses)
             terms["teacher.ctc"] = self.distil.ctc * ctc / weight

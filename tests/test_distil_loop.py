@@ -104,7 +104,8 @@ def sentences() -> Iterator[Clip]:
                 xyz[start : start + 8, SIGN69.groups["right_hand"], :2] += path
             sequence = PoseSequence(xyz, np.ones(xyz.shape[:2], np.float32), 25.0, SIGN69)
             text = f"First {glosses[0]}, then {glosses[1]}." if i < 5 else ""
-            yield Clip(f"{split}{i}", "me", split, glosses, text, "ase", "en", sequence)
+            spans = ((80, 400), (480, 800))
+            yield Clip(f"{split}{i}", "me", split, glosses, text, "ase", "en", sequence, spans)
 
 
 @pytest.fixture(scope="module")
@@ -250,6 +251,9 @@ class Still(torch.nn.Module):
         states = tuple(row[:, : a.shape[1]] for row, a in zip(self.states, answers, strict=False))
         return Studied(logits, states, self.encoder, self.mask, self.scores)
 
+    def gloss_scores(self, frames: Tensor) -> Tensor:
+        return frames
+
     def losses_of(self, *_: object) -> str:
         return "its own"
 
@@ -335,7 +339,7 @@ def test_it_learns_from_the_teacher_and_leaves_a_plain_checkpoint(
         raise AssertionError("the teacher is asked again")
 
     monkeypatch.setattr(Teacher, "read", never)
-    changes = {"training.steps": 24, "training.validate_every": 24, "training.batch": 6}
+    changes = {"training.steps": 16, "training.validate_every": 16, "training.batch": 6}
     recipe = recipe_of(tmp_path, ways, **changes)
     told: list[str] = []
     rows = []
@@ -410,6 +414,60 @@ def test_a_student_begins_as_some_of_the_teachers_layers(
     with pytest.raises(ValueError, match=r"is 32 x 16, of the teacher 16 x 16; give its language"):
         distil(teacher, wide, tmp_path / "wide", cached)
     assert not (tmp_path / "wide").exists()
+
+
+def test_what_is_studied_is_what_is_learned_from_the_clips(ways: Path) -> None:
+    """In one pass with the teacher's terms, the student's own are the same as without them."""
+    shapes = {"width": 16, "n_blocks": 2, "n_heads": 2, "d_model": 16, "d_ff": 16, "d_kv": 8}
+    students = [
+        (Translation, {"asks": ["text", "glosses"], "align": 1.0}, {"language_model": READER}),
+        (PocketTranslation, {}, {**shapes, "n_reader_heads": 2}),
+    ]
+    for kind, settings, fields in students:
+        task = kind.from_data(settings, Clips([str(ways)], "train"), None)
+        clips = [task.prepare(clip) for clip in list(Clips([str(ways)], "train"))[3:]]
+        torch.manual_seed(0)
+        network = task.new_model(fields).eval()
+        inputs = task.batch(clips, [0] * len(clips), 0).inputs
+        labels, glosses = inputs["labels"], inputs["glosses"]
+        alone = network(**inputs)
+        given = {k: v for k, v in inputs.items() if k not in ("labels", "glosses")}
+        studied = network.study([labels, labels[:, :3]], **given)
+        together = network.losses_of(studied, inputs["frame_mask"], labels, glosses)
+        assert len(alone) == len(together) and all(term > 0 for term in alone)
+        torch.testing.assert_close(tuple(together), tuple(alone))
+        n_rows, n_states = studied.mask.shape
+        assert n_rows == len(labels) == len(task.asked_of(clips))
+        torch.testing.assert_close(studied.logits[1], studied.logits[0][:, :3])
+        assert studied.decoder[0].shape == (*labels.shape, network.study_widths["decoder"])
+        assert studied.encoder.shape == (n_rows, n_states, network.study_widths["encoder"])
+        assert n_states >= max(len(task.moments(clip, None)[1]) for clip in clips)
+        scores = network.gloss_scores(studied.frames)
+        assert scores.shape[-1] == len(task.gloss_tokens())
+
+
+def test_a_smaller_copy_of_the_teacher_learns_from_it(
+    tmp_path: Path, teacher: Path, cached: Path, ways: Path
+) -> None:
+    """Uni-Sign from Uni-Sign, one layer each; it has twice as many frames as its teacher."""
+    own = {"asks": ["text", "glosses"], "max_tokens": 12, "beams": 1, "augment": {}}
+    smaller = READER | {"num_layers": 1, "num_decoder_layers": 1}
+    recipe = msgspec.structs.replace(
+        recipe_of(tmp_path, ways, **{"distil.start": "layers", "training.steps": 2}),
+        task="translation",
+        settings=own,
+        model={"language_model": smaller, "tied": False},
+    )
+    rows, told = [], []
+    distil(
+        teacher, recipe, tmp_path / "out", cached, lambda s, n, row: rows.append(row), told.append
+    )
+    assert told[0] == "from the teacher: language_model.encoder.block: layers 0 of 3"
+    assert all(rows[0][f"teacher.{term}"] > 0 for term in ("token", "hidden_encoder", "frames"))
+    # It begins with the teacher's pose encoder: frames that are augmented, but no strange ones.
+    assert rows[0]["teacher.frames"] < 0.5 * 2.0**2
+    network = load_checkpoint(resolve_checkpoint(tmp_path / "out"))[0]
+    assert type(network) is UniSign and len(network.language_model.encoder.block) == 1
 
 
 @pytest.mark.parametrize(

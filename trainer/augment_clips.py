@@ -54,7 +54,7 @@ def augment_clip(
 
     keypoints : shape (T, 69, 3), of ``preprocess_uni_sign``. What was not seen stays all zeros.
     """
-    times = _times(len(keypoints), rng, settings)
+    times = times_of(len(keypoints), rng, settings)
     kept = keypoints[times].astype(np.float32)
     xy, confidence = kept[..., :2], kept[..., 2:]
     if rng.random() < settings.mirror:
@@ -78,7 +78,7 @@ def strided(keypoints: np.ndarray, stride: int) -> np.ndarray:
     return keypoints[min(stride // 2, len(keypoints) - 1) :: stride]
 
 
-def _times(n_frames: int, rng: np.random.Generator, settings: ClipAugment) -> np.ndarray:
+def times_of(n_frames: int, rng: np.random.Generator, settings: ClipAugment) -> np.ndarray:
     """Which frames are kept, ascending: a tempo of its own, a random start, a little uneven."""
     step = settings.stride * np.exp(rng.uniform(-1, 1) * settings.tempo)
     at = np.arange(rng.uniform(0, step), n_frames, step)

@@ -129,7 +129,7 @@ class PocketTranslator(nn.Module):
             tuple(one.decoder_hidden_states[-1] for one in said),
             heard.sentence[asked.clip],
             heard.mask[asked.clip],
-            self.gloss_scores(heard.states),
+            heard.states,
         )
 
     def losses_of(
@@ -142,7 +142,8 @@ class PocketTranslator(nn.Module):
         """What ``forward`` gives; labels : the first of the answers that were studied"""
         zero = studied.encoder.new_zeros(())
         logits = studied.logits[0] if studied.logits else None
-        return self._losses(logits, labels, studied.gloss_scores, frame_mask, glosses, zero)
+        scores = None if glosses is None else self.gloss_scores(studied.frames)
+        return self._losses(logits, labels, scores, frame_mask, glosses, zero)
 
     def read(self, keypoints: Tensor, frame_mask: Tensor) -> Heard:
         """All that the network knows of a batch before it is asked."""

@@ -1,8 +1,8 @@
 """What a network that learns from a teacher shows of itself.
 
 Such a network has a method ``study``, which answers a batch and gives all there is to compare with
-a teacher; ``losses_of``, the terms that it learns from by itself, of the same pass; and
-``study_widths``. What it is compared with is not its business (``fingerpost.distill``).
+a teacher; ``gloss_scores``; ``losses_of``, the terms that it learns from by itself, of the same
+pass; and ``study_widths``. What it is compared with is not its business (``fingerpost.distill``).
 """
 
 from typing import NamedTuple
@@ -17,11 +17,11 @@ class Studied(NamedTuple):
     decoder : likewise, shape (R, L, width), the decoder's last states
     encoder : shape (R, N, width), the language model's last states of the frames
     mask : shape (R, N), 1 for a state that counts
-    gloss_scores : shape (B, T, G), logits: which gloss each frame shows
+    frames : shape (B, T, width), what the network's ``gloss_scores`` makes scores of glosses of
     """
 
     logits: tuple[Tensor, ...]
     decoder: tuple[Tensor, ...]
     encoder: Tensor
     mask: Tensor
-    gloss_scores: Tensor
+    frames: Tensor

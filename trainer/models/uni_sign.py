@@ -18,17 +18,19 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fingerpost.trainer.models.fast_embedding import read_tokens
 from fingerpost.trainer.models.fast_linear import fast_linears
-from fingerpost.trainer.models.gloss_alignment import Glosses, alignment_loss
+from fingerpost.trainer.models.gloss_alignment import Glosses, alignment_loss, frame_scores
 from fingerpost.trainer.models.language_model import (
     answers_loss,
     keep_shared_once,
     new_language_model,
     pretrained_language_model,
 )
+from fingerpost.trainer.models.study import Studied
 from fingerpost.trainer.models.uni_sign_poses import PoseEncoder
 from fingerpost.trainer.models.uni_sign_rgb import HandPictures
 
@@ -143,6 +145,11 @@ class UniSign(nn.Module):
         language = poses.new_zeros(())
         if labels is not None:
             language = self._answers(poses, frame_mask, prompt, labels)
+        return self._with_alignment(language, poses, frame_mask, glosses)
+
+    def _with_alignment(
+        self, language: Tensor, poses: Tensor, frame_mask: Tensor, glosses: Glosses | None
+    ) -> "Tensor | Losses":
         if glosses is None:
             return language
         embeddings = self.language_model.get_input_embeddings().weight
@@ -150,17 +157,76 @@ class UniSign(nn.Module):
 
     def _answers(self, poses: Tensor, frame_mask: Tensor, prompt: Prompt, labels: Tensor) -> Tensor:
         """Eq. 1; poses : shape (B, T, D)."""
-        model = self.language_model
-        words = read_tokens(model, prompt.ids)
+        read, mask = self._read(poses, frame_mask, prompt)
+        logits = self._say(read, mask, labels).logits  # (B, L, V)
+        return answers_loss(logits, labels, self.config.label_smoothing)
+
+    def _read(self, poses: Tensor, frame_mask: Tensor, prompt: Prompt) -> tuple[Tensor, Tensor]:
+        """The language model's reading of the prompt and the frames: (R, P + T, D), (R, P + T)."""
+        words = read_tokens(self.language_model, prompt.ids)
         embeds, mask = _after_words(words, poses, frame_mask, prompt)
+        encoder = self.language_model.get_encoder()
+        return encoder(inputs_embeds=embeds, attention_mask=mask).last_hidden_state, mask
+
+    def _say(self, read: Tensor, mask: Tensor, labels: Tensor) -> Any:
+        """What the language model makes of answers (R, L), with its decoder's states."""
+        model = self.language_model
         answers = model.prepare_decoder_input_ids_from_labels(labels)
-        logits = model(
-            inputs_embeds=embeds,
+        return model(
+            encoder_outputs=(read,),
             attention_mask=mask,
             decoder_inputs_embeds=read_tokens(model, answers),
+            output_hidden_states=True,
             use_cache=False,
-        ).logits  # (B, L, V)
-        return answers_loss(logits, labels, self.config.label_smoothing)
+        )
+
+    @property
+    def study_widths(self) -> dict[str, int]:
+        """Of the states that ``study`` gives."""
+        width = self.language_model.config.d_model
+        return {"encoder": width, "decoder": width}
+
+    def study(
+        self,
+        answers: Sequence[Tensor],
+        keypoints: Tensor,
+        frame_mask: Tensor,
+        prompt: Prompt,
+        hands: HandPictures | None = None,
+    ) -> Studied:
+        """A batch, with what is to be compared with a teacher.
+
+        answers : each (R, L), token ids; ``IGNORED`` where there is none
+        """
+        poses = self._read_frames(keypoints, hands)
+        read, mask = self._read(poses, frame_mask, prompt)
+        said = [self._say(read, mask, labels) for labels in answers]
+        n_words = prompt.ids.shape[1]
+        return Studied(
+            tuple(one.logits for one in said),
+            tuple(one.decoder_hidden_states[-1] for one in said),
+            read[:, n_words:],
+            mask[:, n_words:],
+            poses,
+        )
+
+    def gloss_scores(self, frames: Tensor) -> Tensor:
+        """Frames (B, T, D) to a score for each token, (B, T, V), as ``alignment_loss`` has it."""
+        embeddings = self.language_model.get_input_embeddings().weight.detach()
+        return frame_scores(F.normalize(frames, dim=-1), F.normalize(embeddings, dim=-1))
+
+    def losses_of(
+        self,
+        studied: Studied,
+        frame_mask: Tensor,
+        labels: Tensor | None = None,
+        glosses: Glosses | None = None,
+    ) -> "Tensor | Losses":
+        """What ``forward`` gives; labels : the first of the answers that were studied"""
+        language = studied.encoder.new_zeros(())
+        if labels is not None:
+            language = answers_loss(studied.logits[0], labels, self.config.label_smoothing)
+        return self._with_alignment(language, studied.frames, frame_mask, glosses)
 
     @torch.no_grad()
     def generate(

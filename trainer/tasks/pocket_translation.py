@@ -21,7 +21,7 @@ from fingerpost.edge_runtime.live_glosses import BLANK, LiveGlosses
 from fingerpost.edge_runtime.preprocess_live import FPS, preprocess_live
 from fingerpost.edge_runtime.resample import resample
 from fingerpost.trainer.augment import AugmentSettings, augment_frames
-from fingerpost.trainer.models.gloss_alignment import NO_TOKEN, NONE, NOT_KNOWN, Glosses
+from fingerpost.trainer.models.gloss_alignment import NO_TOKEN, NONE
 from fingerpost.trainer.models.language_model import IGNORED
 from fingerpost.trainer.models.pocket_sizes import STRIDE, PocketTranslatorConfig
 from fingerpost.trainer.models.pocket_translator import (
@@ -35,6 +35,7 @@ from fingerpost.trainer.models.uni_sign import pad_clips
 from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.recipe import convert
 from fingerpost.trainer.shards import Clip
+from fingerpost.trainer.tasks.frame_glosses import kept_frames, padded_glosses
 from fingerpost.trainer.tasks.task import Batch
 from fingerpost.trainer.tasks.translation import LANGUAGES
 from fingerpost.trainer.text_tokenizer import TOKENIZER, load_tokenizer, tokenizer_for
@@ -176,7 +177,7 @@ class PocketTranslation:
         sequence = clip.sequence
         if sequence.fps != self.settings.fps:
             sequence = resample(sequence, self.settings.fps)
-        kept = _kept(len(sequence), self.settings.max_frames)
+        kept = kept_frames(len(sequence), self.settings.max_frames)
         numbers = [self._number.get(gloss, NO_TOKEN) for gloss in clip.glosses]
         is_known = NO_TOKEN not in numbers
         return PreparedSentence(
@@ -206,7 +207,8 @@ class PocketTranslation:
         inputs["labels"] = labels
         if draws is not None and (self.settings.ctc or self.settings.frames):
             shown = [of_frame for _, of_frame in changed]
-            inputs["glosses"] = _glosses(clips, shown, keypoints.shape[1])
+            rows = [clip.glosses for clip in clips]
+            inputs["glosses"] = padded_glosses(rows, shown, keypoints.shape[1])
         return Batch(inputs, int((labels != IGNORED).sum()), list(clips))
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -312,23 +314,6 @@ def _shown(ms: np.ndarray, spans: Sequence[tuple[int, int]], numbers: list[int])
     for (start, end), number in zip(spans, numbers, strict=True):
         shown[(start <= ms) & (ms < end)] = number
     return shown
-
-
-def _kept(n_frames: int, most: int) -> np.ndarray:
-    """The frames of a clip that are used: all, or of one that is too long, so many, evenly."""
-    if n_frames <= most:
-        return np.arange(n_frames)
-    return np.linspace(0, n_frames - 1, most).round().astype(int)
-
-
-def _glosses(
-    clips: Sequence[PreparedSentence], shown: Sequence[np.ndarray], n_frames: int
-) -> Glosses:
-    rows = [torch.from_numpy(clip.glosses) for clip in clips]
-    of_frame = torch.full((len(clips), n_frames), NOT_KNOWN)
-    for row, numbers in zip(of_frame, shown, strict=True):
-        row[: len(numbers)] = torch.from_numpy(numbers)
-    return Glosses(pad_sequence(rows, batch_first=True, padding_value=NO_TOKEN), of_frame)
 
 
 def _prediction(clip: PreparedSentence, truth: str, said: str) -> Prediction:

@@ -19,15 +19,16 @@ from torch.nn.utils.rnn import pad_sequence
 from fingerpost.edge_runtime.keypoints import PoseSequence
 from fingerpost.edge_runtime.preprocess_uni_sign import preprocess_uni_sign
 from fingerpost.edge_runtime.resample import resample
-from fingerpost.trainer.augment_clips import ClipAugment, augment_clip, strided
+from fingerpost.trainer.augment_clips import ClipAugment, augment_clip, strided, times_of
 from fingerpost.trainer.hand_crops import ClipHands, hand_pictures, only_frames
 from fingerpost.trainer.hand_store import open_hands
 from fingerpost.trainer.models.efficientnet import read_image_net_weights
-from fingerpost.trainer.models.gloss_alignment import NO_TOKEN, NONE, NOT_KNOWN, Glosses
+from fingerpost.trainer.models.gloss_alignment import NO_TOKEN, NONE
 from fingerpost.trainer.models.language_model import IGNORED
 from fingerpost.trainer.models.uni_sign import (
     NO_SIGN,
     PROMPT,
+    Losses,
     Prompt,
     UniSign,
     UniSignConfig,
@@ -37,6 +38,7 @@ from fingerpost.trainer.models.uni_sign import (
 from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.recipe import convert
 from fingerpost.trainer.shards import Clip
+from fingerpost.trainer.tasks.frame_glosses import kept_frames, padded_glosses
 from fingerpost.trainer.tasks.reader import network_with_reader
 from fingerpost.trainer.tasks.task import Batch
 from fingerpost.trainer.text_tokenizer import TOKENIZER, load_tokenizer, tokenizer_for
@@ -210,17 +212,21 @@ class Translation:
             "labels": labels,
         }
         if self.settings.align and draws is not None:
-            inputs["glosses"] = _glosses(clips, [shown for _, shown in changed], keypoints.shape[1])
+            rows, shown = [clip.glosses for clip in clips], [of_frame for _, of_frame in changed]
+            inputs["glosses"] = padded_glosses(rows, shown, keypoints.shape[1])
         if self._store is not None:
             hands: Any = [clip.hands for clip in clips]  # never None where there is a store
             inputs["hands"] = hand_pictures(hands)
         return Batch(inputs, int((labels != IGNORED).sum()), list(clips))
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        given = dict(batch.inputs)
         if self.settings.only_align:
-            found = model(**{**batch.inputs, "labels": None})
-        else:
-            found = model(**batch.inputs)
+            given["labels"] = None
+        return self.weighted(model(**given), batch)
+
+    def weighted(self, found: Tensor | Losses, batch: Batch) -> dict[str, Tensor]:
+        """The network's terms, each with its weight."""
         if isinstance(found, Tensor):
             return {"language": found}
         # The loop weighs by tokens. Per token, the term is the same on one process or on many.
@@ -244,6 +250,29 @@ class Translation:
                 answer = Prediction(clip.id, clip.signer, question.truth, text, ranked)
                 answers.setdefault(question.kind, []).append(answer)
         return answers
+
+    def asked_of(self, clips: Sequence[PreparedClip]) -> list[tuple[int, str]]:
+        """Of each row of a batch's labels: the clip's number in the batch, and of ``KINDS``."""
+        return [(i, question.kind) for i, clip in enumerate(clips) for question in clip.questions]
+
+    def moments(self, clip: PreparedClip, draw: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """When in the clip the frames are that ``batch`` makes of it, as shares of its length.
+
+        Twice: the encoder has a state for each frame.
+        """
+        if self.settings.reads == "glosses":
+            raise ValueError(
+                "settings.reads: glosses have no moments; who learns from a teacher reads poses"
+            )
+        times = strided(np.arange(len(clip.keypoints)), self.settings.stride)
+        if draw is not None and self._augment is not None:
+            times = times_of(len(clip.keypoints), np.random.default_rng(draw), self._augment)
+        moments = (times + 0.5) / len(clip.keypoints)
+        return moments, moments
+
+    def gloss_tokens(self) -> np.ndarray:
+        """The token of each output of ``gloss_scores``: of itself."""
+        return np.arange(len(self.tokenizer))
 
     def _read(self, clip: Clip) -> np.ndarray:
         if self.settings.reads == "glosses":
@@ -276,11 +305,7 @@ class Translation:
         return shown
 
     def _kept(self, n_frames: int) -> np.ndarray:
-        """The frames of a clip that may be used: all, or of one that is too long, some."""
-        most = self.settings.max_frames * self.settings.stride
-        if n_frames <= most:
-            return np.arange(n_frames)
-        return np.linspace(0, n_frames - 1, most).round().astype(int)
+        return kept_frames(n_frames, self.settings.max_frames * self.settings.stride)
 
     def _hands_of(self, clip: Clip) -> ClipHands | None:
         if self._store is None:
@@ -333,14 +358,6 @@ def spread(tokens: np.ndarray, draw: int | None) -> np.ndarray:
         times, gap = (2, 1) if rng is None else (rng.integers(1, 4), rng.integers(2))
         frames += [token] * int(times) + [NO_SIGN] * int(gap)
     return np.array(frames, np.int64)
-
-
-def _glosses(clips: Sequence[PreparedClip], shown: Sequence[np.ndarray], n_frames: int) -> Glosses:
-    rows = [torch.from_numpy(clip.glosses) for clip in clips]
-    of_frame = torch.full((len(clips), n_frames), NOT_KNOWN)
-    for row, tokens in zip(of_frame, shown, strict=True):
-        row[: len(tokens)] = torch.from_numpy(tokens)
-    return Glosses(pad_sequence(rows, batch_first=True, padding_value=NO_TOKEN), of_frame)
 
 
 def _prompt(kind: str, text_language: str, settings: Settings) -> str:
