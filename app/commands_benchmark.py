@@ -223,7 +223,7 @@ def table_rows(records: Sequence[Record]) -> list[tuple[str, ...]]:
     for name in dict.fromkeys(name for r in records for name in r["figures"]):
         rows.append((f"{name}, %", *(_figure(r["figures"].get(name)) for r in records)))
     for name in dict.fromkeys(name for r in records for name in r["corpus"]):
-        rows.append((f"here: {name}", *(_number(r["corpus"], name, ".1f") for r in records)))
+        rows.append((f"here: {name}, %", *(_number(r["corpus"], name, ".1f") for r in records)))
     return [row for row in rows if row is rows[0] or any(row[1:])]
 
 

@@ -246,7 +246,7 @@ def test_the_markdown_is_a_table(pack):
         "| backend | a\\|b | a\\|b |",
         "| quantization | int8 | int8 |",
         "| size, MB | 0.00 | 0.00 |",
-        "| here: isolated.top1 | 75.0 | 75.0 |",
+        "| here: isolated.top1, % | 75.0 | 75.0 |",
     ]
 
 
