@@ -21,7 +21,11 @@ from fingerpost.edge_runtime.backends.coreml_package import (
     zip_package,
 )
 from fingerpost.edge_runtime.manifest import GraphSpec, TensorSpec
-from fingerpost.trainer.models.pocket_graphs import Graph
+from fingerpost.trainer.models.pocket_graphs import Graph, graphs_of
+from fingerpost.trainer.models.pocket_sizes import PocketTranslatorConfig
+from fingerpost.trainer.models.pocket_translator import PocketTranslator
+
+compute = pytest.importorskip("fingerpost.distill.recipes.coreml_numbers").compute
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 WIDTH, N_TOKENS = 32, 6  # a row is one group of int4
@@ -118,6 +122,48 @@ def test_a_layer_that_is_kept_stays_float32(build) -> None:
     assert MIX <= numbers["float32"] <= MIX + WIDTH  # its bias of 0 too
     zeros = 2 * N_TOKENS  # where each channel's scale begins: a number beside the scale
     assert numbers["int8"] == TABLE + HEAD + zeros
+
+
+def steps(package: bytes, tokens: list[int]) -> list[dict[str, np.ndarray]]:
+    memory, outputs = np.zeros((1, WIDTH), np.float32), []
+    for token in tokens:
+        given = {"token": np.array([[token]], np.int32), "memory": memory}
+        outputs.append(compute(package, SPEC, given))
+        memory = outputs[-1]["memory"]
+    return outputs
+
+
+def test_a_program_computes_what_the_network_does(build, toy: Graph) -> None:
+    memory = torch.zeros(1, WIDTH)
+    for token, out in zip([3, 1, 5], steps(build("none").files[FILE], [3, 1, 5]), strict=True):
+        with torch.no_grad():
+            scores, memory = toy.module(torch.tensor([[token]]), memory)
+        np.testing.assert_allclose(out["scores"], scores, atol=1e-5)
+        np.testing.assert_allclose(out["memory"], memory, atol=1e-6)
+        assert out["scores"].dtype == out["memory"].dtype == np.float32
+
+
+def test_rows_are_rounded_by_their_own_scale(build, toy: Graph) -> None:
+    row = toy.module.embedding.weight.detach()[2].numpy()
+    scale = np.abs(row).max() / 127
+    (out,) = steps(build("int8").files[FILE], [2])
+    by_hand = np.round(row / scale) * scale
+    # coremltools rounds scales and weights to float16 first: half a step, at the worst
+    assert 0 < np.abs(out["memory"][0] - row).max() < scale
+    assert np.abs(out["memory"][0] - by_hand).mean() < scale / 8
+
+
+@pytest.mark.parametrize(("kind", "most"), [("fp16", 3e-3), ("int8", 0.03), ("int4", 0.3)])
+def test_scores_stay_near(build, kind: str, most: float) -> None:
+    exact = steps(build("none").files[FILE], [3, 1, 5])[-1]["scores"]
+    near = steps(build(kind).files[FILE], [3, 1, 5])[-1]["scores"]
+    assert 0 < np.abs(near - exact).max() < most * np.abs(exact).max()
+
+
+def test_states_inside_cannot_be_computed_here(build) -> None:
+    package = build("fp16", stateful=True).files[FILE]
+    with pytest.raises(ValueError, match="only a Mac can run it"):
+        steps(package, [1])
 
 
 def test_states_can_live_inside_the_program(build) -> None:
@@ -275,3 +321,28 @@ def test_a_state_goes_in_and_comes_out_wherever_it_lives(build, stateful: bool) 
     with pytest.raises(ValueError, match="int32, got .* int64"):
         backend.run({"token": np.array([[2]]), "memory": memory})
     backend.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["none", "int4"])
+def test_all_graphs_of_a_translator_compute_what_the_network_does(recipe, kind: str) -> None:
+    torch.manual_seed(0)
+    sizes = {"width": 16, "n_blocks": 3, "kernel": 3, "n_heads": 2, "past": 12, "d_model": 32}
+    sizes |= {"d_ff": 32, "d_kv": 16, "n_reader_heads": 2, "n_layers": 1, "n_decoder_layers": 2}
+    config = PocketTranslatorConfig.of_size("nano", sizes, n_pieces=30, n_glosses=5)
+    graphs = graphs_of(PocketTranslator(config).eval(), 16, 8)
+    built = recipe.build(graphs, Scheme(kind), {}, "toy")
+    for name, graph in graphs.items():
+        example = [
+            torch.randn(x.shape) if x.is_floating_point() else torch.ones_like(x).int()
+            for x in graph.example
+        ]
+        with torch.no_grad():
+            expected = graph.module(*example)
+        expected = (expected,) if isinstance(expected, Tensor) else expected
+        spec = built.specs[name]
+        given = {n: x.numpy() for n, x in zip(graph.inputs, example, strict=True)}
+        outputs = compute(built.files[spec.file], spec, given)
+        for output, values in zip(graph.outputs, expected, strict=True):
+            error = np.abs(outputs[output] - values.numpy()).max()
+            assert error <= (1e-5 if kind == "none" else 0.3) * float(values.abs().max()), output
