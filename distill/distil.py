@@ -27,7 +27,7 @@ from fingerpost.distill.teacher_cache import (
     make_teacher_cache,
     open_teacher_cache,
 )
-from fingerpost.trainer.checkpoint import load_checkpoint, resolve_checkpoint
+from fingerpost.trainer.checkpoint import CONFIG, load_checkpoint, resolve_checkpoint
 from fingerpost.trainer.feed import Clips
 from fingerpost.trainer.network import new_network
 from fingerpost.trainer.tasks.task import Task
@@ -118,6 +118,8 @@ class WithTeacher:
 
 def _with_teacher(recipe: DistilRecipe, checkpoint: Path) -> DistilRecipe:
     """The recipe with the teacher's hash, and its tokenizer where it names none."""
+    if not (checkpoint / CONFIG).is_file():
+        raise ValueError(f"{checkpoint} is no checkpoint: give a teacher, or a training's folder")
     if not (checkpoint / TOKENIZER).is_dir():
         raise ValueError(f"{checkpoint} writes no texts: it cannot teach the task {recipe.task!r}")
     settings = dict(recipe.settings)

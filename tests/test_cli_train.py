@@ -80,11 +80,12 @@ def test_an_evaluation_is_figures_predictions_and_a_picture(
     [
         (
             ["train", "nothing.toml"],
-            "no recipe nothing.toml: give a .toml file, or one of isolated",
+            "no recipe nothing.toml: give a .toml file, or one of distil_pocket, isolated",
         ),
         (["train", "isolated", "--set", "training.steps"], "expected key=value"),
         (["train", "isolated", "--set", "trainig.steps=3"], "unknown key `trainig`; known: task"),
         (["train", "isolated"], "no folder my_shards"),
+        (["train", "distil_pocket"], "give it to `fingerpost distill`"),
         (["evaluate"], "give a checkpoint and a folder of shards"),
         (["evaluate", "nowhere", "nowhere"], "nowhere is no checkpoint"),
         (["evaluate", "--predictions", "no.csv"], "no.csv"),

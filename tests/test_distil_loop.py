@@ -483,6 +483,7 @@ def test_a_smaller_copy_of_the_teacher_learns_from_it(
         ({"teacher.frames": 0}, "distil.ctc needs teacher.frames above 0"),
         ({"teacher.states": "[]"}, "distil.hidden needs teacher.states"),
         ({"task": "isolated"}, "those that can: pocket_translation"),
+        ({"start_from": "nowhere"}, "start_from: nowhere is no checkpoint"),
         ({"teacher.k": 16}, "is of other settings"),
         ({"distil.relation_heads": 3}, "cannot be cut into 3"),
     ],
@@ -529,6 +530,8 @@ def test_command(tmp_path: Path, teacher: Path, ways: Path) -> None:
         "--split is for --trim-only": (*options, "--split", "val"),
         "no recipe nothing.toml": ("--recipe", "nothing.toml", "-o", out),
     }
+    done = run(tmp_path / "nobody", *options)
+    assert done.exit_code == 2 and "nobody is no checkpoint: give a teacher" in done.stderr
     for says, arguments in refused.items():
         done = run(teacher, *arguments)
         assert done.exit_code == 2 and says in done.stderr, done.output

@@ -129,7 +129,10 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
 
 def read_recipe_as(kind: type[R], path: Path, changes: Sequence[str] = ()) -> R:
     """The same, with more tables than a training has. kind : a ``Recipe`` that knows them"""
-    recipe: R = convert(read_tables(path, changes), kind, str(path))
+    tables = read_tables(path, changes)
+    if "distil" in tables and kind is Recipe:
+        raise ValueError(f"{path} learns from a teacher: give it to `fingerpost distill`")
+    recipe: R = convert(tables, kind, str(path))
     _check(recipe, path)
     return recipe
 

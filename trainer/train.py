@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from transformers import get_scheduler
 
-from fingerpost.trainer.checkpoint import resolve_checkpoint
+from fingerpost.trainer.checkpoint import CONFIG, resolve_checkpoint
 from fingerpost.trainer.evaluate import predict
 from fingerpost.trainer.evaluation import evaluate_predictions
 from fingerpost.trainer.feed import Clips, Order, PreparedClips, training_batches
@@ -128,6 +128,8 @@ def load_data(recipe: Recipe) -> tuple[Task, Clips, Clips | None]:
     clips = Clips(data.train, data.train_split, data.longest)
     val = _clips_of_validation(data) if data.val_split else None
     start = resolve_checkpoint(Path(recipe.start_from)) if recipe.start_from else None
+    if start is not None and not (start / CONFIG).is_file():
+        raise ValueError(f"start_from: {start} is no checkpoint; train it first, or name another")
     return find_task(recipe.task).from_data(recipe.settings, clips, start), clips, val
 
 
