@@ -241,6 +241,8 @@ def test_what_cannot_be_built_is_refused(graphs, build):
         build("int8", ["encode.none"])
     with pytest.raises(ValueError, match="real clips for read"):
         build("int8-static", calibration={**clips(), "read": []})
+    with pytest.raises(ValueError, match="no graphs"):
+        tflite.build({}, Scheme("int8"), {}, "toy")
     wrong = {**clips(), "read": [(torch.zeros(1, 2, WIDTH),)]}
     with pytest.raises(ValueError, match=r"read takes inputs of shapes .*\(1, 2, 32\)"):
         build("int8-static", calibration=wrong)

@@ -55,8 +55,10 @@ def build(
 
     calibration : inputs of every graph, for int8-static; of no use to other kinds
 
-    ValueError for a layer to keep that there is not, and where calibration is missing.
+    ValueError for no graphs, a layer to keep that there is not, and missing calibration.
     """
+    if not graphs:
+        raise ValueError("there are no graphs to build")
     layers = layers_of(graphs)
     kinds = kinds_of(layers, scheme)
     inputs = _inputs(graphs, calibration) if scheme.kind == "int8-static" else {}
