@@ -86,7 +86,7 @@ class Sensitivity:
         axes.grid(axis="x", alpha=0.4)
         axes.set_axisbelow(True)
         axes.set_xlabel("loss when this layer alone is quantised (divergence from float, nats)")
-        axes.set_title(f"{self.kind}: loss {self.loss:.5f} with all layers quantised")
+        axes.set_title(f"{self.kind}: loss {self.loss:.2g} with all layers quantised")
         axes.legend(title="graph", loc="best")
         partial = path.with_name(path.name + ".partial")
         figure.savefig(partial, format="png")
@@ -181,13 +181,13 @@ def score_loss(
 def sensitivity_table(found: Sensitivity, most: int = MOST_ROWS) -> str:
     """The layers that cost most, as a table of Markdown."""
     rows = [
-        f"{found.kind}: loss {found.loss:.5f} with all layers quantised",
+        f"{found.kind}: loss {found.loss:.2g} with all layers quantised",
         "",
         "| layer | weights | kept in | loss alone |",
         "|---|---:|---|---:|",
     ]
     rows += [
-        f"| `{layer.name}` | {layer.weights:,} | {layer.kind} | {layer.loss:.5f} |"
+        f"| `{layer.name}` | {layer.weights:,} | {layer.kind} | {layer.loss:.2g} |"
         for layer in found.worst_first[:most]
     ]
     if len(found.layers) > most:

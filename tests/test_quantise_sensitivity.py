@@ -85,8 +85,8 @@ def made_up(n: int) -> Sensitivity:
 
 def test_the_table_has_the_worst_first_and_says_what_it_leaves_out() -> None:
     lines = sensitivity_table(made_up(30), most=3).splitlines()
-    assert lines[0] == "int8: loss 1.75000 with all layers quantised"
-    assert lines[4] == "| `g2.layer.29` | 290 | int8 | 0.29000 |"
+    assert lines[0] == "int8: loss 1.8 with all layers quantised"
+    assert lines[4] == "| `g2.layer.29` | 290 | int8 | 0.29 |"
     assert len(lines) == 8 and lines[-1] == "| 27 more | | | |"
     assert "more" not in sensitivity_table(made_up(3), most=3)
 
