@@ -68,7 +68,9 @@ class Loss:
 
 @dataclass(frozen=True)
 class Try:
-    """size : bytes of the files; losses : of the figures that the budget is about"""
+    """size : bytes of the files, 0 where none were built, for a simulation had missed the budget
+    losses : of the figures that the budget is about
+    """
 
     scheme: Scheme
     size: int
@@ -86,7 +88,8 @@ class Try:
 
     def __str__(self) -> str:
         losses = "; ".join(map(str, self.losses))
-        return f"{describe(self.scheme)}, {self.size / 1e6:.2f} MB: {losses}"
+        size = f"{self.size / 1e6:.2f} MB" if self.size else "simulated"
+        return f"{describe(self.scheme)}, {size}: {losses}"
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ def choose(
     ranked: Callable[[str], Sequence[str]],
     budget: Budget | None = None,
     report: Callable[[Try], None] = lambda tried: None,
+    simulate: Callable[[Scheme], Mapping[str, float]] | None = None,
 ) -> Chosen:
     """The first scheme that keeps the budget. ValueError where none does, with the best figures.
 
@@ -128,6 +132,8 @@ def choose(
         kind misses
     budget : None = the defaults
     report : is told of each try
+    simulate : figures as ``measure`` gives them, found without building anything; a scheme that
+        misses the budget by these is not built, which saves minutes each time
     """
     if not kinds:
         raise ValueError("no kind of quantisation to try: give one or more")
@@ -135,6 +141,12 @@ def choose(
     losses_of(reference, reference, budget)  # refused now rather than after the first build
     tried: list[Try] = []
     for scheme in _schemes(kinds, ranked):
+        if simulate is not None and scheme.kind != "none":
+            figures = dict(simulate(scheme))
+            tried.append(Try(scheme, 0, figures, losses_of(reference, figures, budget)))
+            report(tried[-1])
+            if not tried[-1].passed:
+                continue
         built = build(scheme)
         figures = dict(measure(built))
         size = sum(map(len, built.files.values()))

@@ -255,6 +255,7 @@ class Workbench:
             kinds,
             self._ranked,
             budget,
+            simulate=self._simulate if self.runs_here else None,
         )
 
     def take(self, scheme: Scheme) -> Chosen:
@@ -333,10 +334,14 @@ class Workbench:
     def _judge(self, built: Built, scheme: Scheme) -> dict[str, float]:
         """How right what was built is; simulated in PyTorch where it cannot be run."""
         if not self.runs_here:
-            with fake_quantised(self.source.graphs, scheme, self._ranges(scheme.kind)):
-                return self.source.judge_eager()
+            return self._simulate(scheme)
         with tempfile.TemporaryDirectory() as folder:
             return self.source.judge(self._packed(built, scheme, Path(folder)))
+
+    def _simulate(self, scheme: Scheme) -> dict[str, float]:
+        """How right the network is with its numbers rounded so."""
+        with fake_quantised(self.source.graphs, scheme, self._ranges(scheme.kind)):
+            return self.source.judge_eager()
 
     def _ranked(self, kind: str) -> list[str]:
         """Layers, the one first that loses most when it alone is quantised."""

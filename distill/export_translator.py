@@ -39,7 +39,8 @@ from fingerpost.trainer.signer_corpus import make_clip
 
 VOCABULARY_FILE, PIECES_FILE = "vocabulary.json", "pieces.json"
 LIVE_KIND = "live_glosses"  # the answer of the gloss head, among the kinds
-N_CALIBRATED = 48  # clips that the ranges of activations, and the layers' losses, are found on
+N_CALIBRATED = 48  # clips that the ranges of activations are found on
+N_RANKED = 24  # clips that the loss of each layer is measured on
 BATCH = 16
 N_GOLDEN = 2  # sentences of the rendered signer that go into the pack
 
@@ -105,12 +106,17 @@ class TranslatorSource:
             said = self._say(translator)
         finally:
             translator.close()
-        figures = figures_of(said, self._text_language)
-        return {**figures, "same answers": self._same(said)}
+        return self._judged(said)
 
     def judge_eager(self) -> dict[str, float]:
-        """The same of the graphs as they are in PyTorch at this moment, on a device's path."""
-        said = self._say(self._eager_translator())
+        """The same of the network as it is at this moment."""
+        return self._judged(self._say_eager())
+
+    def judge_graphs(self) -> dict[str, float]:
+        """The same of the graphs in PyTorch, step by step as a device runs them."""
+        return self._judged(self._say(self._eager_translator()))
+
+    def _judged(self, said: dict[str, list[Prediction]]) -> dict[str, float]:
         return {**figures_of(said, self._text_language), "same answers": self._same(said)}
 
     def golden(self, pack: Pack | None) -> Golden:

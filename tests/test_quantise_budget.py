@@ -158,3 +158,30 @@ def test_a_budget_from_a_recipe() -> None:
     for nonsense in (-1, math.nan, math.inf):
         with pytest.raises(ValueError, match="budget.wer cannot be"):
             budget_of({"budget": {"wer": nonsense}}, "r.toml")
+
+
+def test_what_a_simulation_rules_out_is_not_built():
+    built = []
+
+    def build(scheme):
+        built.append(scheme.kind)
+        return Built({"a": b"x" * 10}, {})
+
+    def simulate(scheme):
+        return {"isolated.top1": 50.0 if scheme.kind == "int4" else 80.0}
+
+    chosen = choose(
+        build,
+        lambda files: {"isolated.top1": 80.0},
+        {"isolated.top1": 80.0},
+        ["int4", "int8", "none"],
+        lambda kind: [],
+        simulate=simulate,
+    )
+    assert built == ["int8"] and chosen.scheme.kind == "int8"
+    assert [(one.scheme.kind, one.size) for one in chosen.tried] == [
+        ("int4", 0),
+        ("int8", 0),
+        ("int8", 10),
+    ]
+    assert "simulated" in str(chosen.tried[0])

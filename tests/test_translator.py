@@ -68,7 +68,7 @@ def frames_of(clip):
 
 
 def test_it_answers_as_generate_does(source):
-    judged = source.judge_eager()
+    judged = source.judge_graphs()
     assert judged.pop("same answers") == 100
     assert judged == source.reference and set(judged) == {
         "text.bleu4",
