@@ -141,11 +141,10 @@ def test_scores_stay_near(toy: Graph, build, kind: str, most: float) -> None:
     assert 0 < np.abs(near - exact).max() < most * np.abs(exact).max()
 
 
-@pytest.mark.parametrize("kind", ["int8", "fp16", "int8-static"])
+@pytest.mark.parametrize("kind", ["int8", "fp16"])
 def test_a_layer_that_is_kept_stays_float32(build, kind: str) -> None:
     kept = dtypes(build(kind, "head"))
     assert kept[WIDTH, N_TOKENS] == "FLOAT" and kept[N_TOKENS, WIDTH] != "FLOAT"
-    assert "FLOAT" not in dtypes(build(kind))[WIDTH, N_TOKENS].replace("FLOAT16", "")
 
 
 def test_a_graph_of_which_all_is_kept_is_exact(build) -> None:
@@ -154,13 +153,9 @@ def test_a_graph_of_which_all_is_kept_is_exact(build) -> None:
     np.testing.assert_array_equal(kept, exact)
 
 
-@pytest.mark.parametrize("kind", ["none", "int8", "int8-static"])
-def test_the_same_graph_is_the_same_bytes_and_names_no_folder(toy, build, kind: str) -> None:
-    clips = [(torch.tensor([[1]]), torch.ones(1, 2, WIDTH))]
-    one, other = (
-        recipe.build({"decode_step": toy}, Scheme(kind), {"decode_step": clips}, "toy").files[FILE]
-        for _ in range(2)
-    )
+def test_the_same_graph_is_the_same_bytes_and_names_no_folder(toy: Graph, build) -> None:
+    one = build("int8").files[FILE]
+    other = recipe.build({"decode_step": toy}, Scheme("int8"), {}, "toy").files[FILE]
     assert one == other
     assert str(Path(__file__).parents[1]).encode() not in one and b"site-packages" not in one
 
