@@ -52,9 +52,11 @@ def layers_of(graphs: Mapping[str, Graph]) -> dict[str, nn.Module]:
                 full = f"{graph_name}.{name}".rstrip(".")
                 note = functools.partial(_note, found, full)
                 hooks.append(layer.register_forward_hook(note))
-        _run(graph, graph.example)
-        for hook in hooks:
-            hook.remove()
+        try:
+            _run(graph, graph.example)
+        finally:
+            for hook in hooks:
+                hook.remove()
     return found
 
 
