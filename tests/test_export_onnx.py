@@ -228,8 +228,10 @@ def test_greedy_tokens_of_a_translator_are_those_of_the_network() -> None:
     sizes |= {"d_ff": 32, "d_kv": 16, "n_reader_heads": 2, "n_layers": 1, "n_decoder_layers": 2}
     config = PocketTranslatorConfig.of_size("nano", sizes, n_pieces=30, n_glosses=5)
     model = PocketTranslator(config).eval()
-    with torch.no_grad():
-        model.language_model.get_output_embeddings().weight.normal_()  # so that tokens differ
+    with torch.no_grad():  # large enough for tokens to differ
+        for weight in model.language_model.parameters():
+            if weight.dim() == 2:
+                weight.normal_(0, 3 * weight.shape[1] ** -0.5)
     graphs = graphs_of(model, 16, 8)
     latents, mask = torch.randn(1, 16, 32), torch.ones(1, 16)
     question, end = config.n_pieces, 1
