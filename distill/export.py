@@ -38,7 +38,7 @@ from fingerpost.trainer.shards import Clip
 
 AUTO = "auto"
 CHEAPEST_FIRST = ("int4", "int8-static", "int8", "fp16", "none")
-MIN_DELEGATED = 0.95  # of the operators of each graph
+MIN_DELEGATED = {"executorch": 0.95}  # of the operators of each graph, by format
 MIN_SAME = 98.0  # percent of answers that float32 files must give as the network does
 N_TIMED_RUNS = 40
 OWN_DATA = ("rendered signer", "fingerpost signer")  # data that leaves the weights free
@@ -158,7 +158,7 @@ def export(
     else:
         chosen = bench.take(Scheme(quantization))
     if not force:
-        _refuse_little_delegated(chosen.built)
+        _refuse_little_delegated(chosen.built, MIN_DELEGATED.get(format, 0.0))
     golden, figures = bench.golden(chosen), bench.measured(chosen, with_latency)
     rows = bench.verified(chosen, golden, figures)
     manifest = bench.manifest(chosen.scheme, chosen.built, figures | _parity(rows))
@@ -361,14 +361,12 @@ class Workbench:
         return self._calibration
 
 
-def _refuse_little_delegated(built: Built) -> None:
-    little = [
-        f"{graph} {share:.0%}" for graph, share in built.delegated.items() if share < MIN_DELEGATED
-    ]
+def _refuse_little_delegated(built: Built, least: float) -> None:
+    little = [f"{graph} {share:.1%}" for graph, share in built.delegated.items() if share < least]
     if little:
         raise ValueError(
             f"no pack written: the delegate runs too few operators of {', '.join(little)}; "
-            f"{MIN_DELEGATED:.0%} are asked for, --force writes it all the same"
+            f"{least:.0%} are asked for, --force writes it all the same"
         )
 
 

@@ -60,12 +60,13 @@ class RecogniserSource:
         )
         check_samples(self._samples, shape, N_GOLDEN)
         self._clips = list(clips)
+        self._task: Any = load_for_answers(checkpoint, {})[1] if clips else None
         self.graphs = {
             GRAPH: Graph(self._network.eval(), (torch.zeros(shape),), (INPUT,), (OUTPUT,))
         }
         self.scores = self._run_eager()
         self.n_samples, self.has_clips = len(self._clips) or len(self.scores), bool(clips)
-        self.reference = self._figures_of(self.scores) | self._figures_of_clips(checkpoint)
+        self.reference = self._figures_of(self.scores) | self._figures_of_clips()
 
     @property
     def files(self) -> dict[str, bytes]:
@@ -112,7 +113,8 @@ class RecogniserSource:
         """The same of the network as it is in PyTorch at this moment."""
         scores = self._run_eager()
         same = scores.argmax(axis=1) == self.scores.argmax(axis=1)
-        return self._figures_of(scores) | {"same answers": 100 * float(same.mean())}
+        figures = self._figures_of(scores) | {"same answers": 100 * float(same.mean())}
+        return figures | self._figures_of_clips()
 
     def loss(self) -> float:
         """How far the network, as it is at this moment, is from what it was: the mean divergence.
@@ -154,19 +156,15 @@ class RecogniserSource:
             "samples.top5": 100 * float(right.any(axis=1).mean()),
         }
 
-    def _figures_of_clips(self, checkpoint: Path) -> dict[str, float]:
+    def _figures_of_clips(self) -> dict[str, float]:
         """What the network itself reaches on the clips."""
-        if not self._clips:
-            return {}
-        network, loaded = load_for_answers(checkpoint, {})
-        task: Any = loaded
         said: list[Prediction] = []
-        prepared = [task.prepare(clip) for clip in self._clips]
+        prepared = [self._task.prepare(clip) for clip in self._clips]
         with torch.no_grad():
             for start in range(0, len(prepared), BATCH):
-                batch = task.batch(prepared[start : start + BATCH], None, 0)
-                said += task.predict(network, batch)["isolated"]
-        return _figures(said)
+                batch = self._task.batch(prepared[start : start + BATCH], None, 0)
+                said += self._task.predict(self._network, batch)["isolated"]
+        return _figures(said) if said else {}
 
 
 def vocabulary_bytes(glosses: Sequence[str]) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra export")
 
 from fingerpost.distill import export as export_module  # noqa: E402
-from fingerpost.distill.export import export, export_pack  # noqa: E402
+from fingerpost.distill.export import MIN_DELEGATED, export, export_pack  # noqa: E402
 from fingerpost.distill.recipes import tflite as recipe  # noqa: E402
 from fingerpost.distill.samples import Samples, read_samples  # noqa: E402
 from fingerpost.distill.scheme import Built  # noqa: E402
@@ -157,10 +157,11 @@ def test_a_graph_that_differs_gives_no_pack(checkpoint, samples, tmp_path, faked
 
 
 def test_too_few_delegated_operators_give_no_pack_but_by_force(
-    checkpoint, samples, tmp_path, faked
+    checkpoint, samples, tmp_path, faked, monkeypatch
 ):
     faked(lambda model, logits: logits, delegated=0.9)
-    with pytest.raises(ValueError, match="too few operators of recogniser 90%; 95% are asked"):
+    monkeypatch.setitem(MIN_DELEGATED, "tflite", 0.95)
+    with pytest.raises(ValueError, match="too few operators of recogniser 90.0%; 95% are asked"):
         export_pack(checkpoint, tmp_path / "a.fpk", samples=samples)
     assert list(tmp_path.iterdir()) == []
     pack = export_pack(checkpoint, tmp_path / "a.fpk", samples=samples, force=True)
