@@ -58,8 +58,8 @@ def distil(
     tell_asked : clips that the teacher was asked about, and clips in all
     changes : to the settings of the teacher's task, such as the folder of hands
 
-    Returns the figures of the best validation. ValueError for whatever a user can put right, before
-    the teacher is asked.
+    Returns the figures of the best validation. ValueError for whatever a user can put right, as a
+    rule before the teacher is asked.
     """
     check_distil(recipe)
     check_listens(recipe.task)
@@ -83,6 +83,12 @@ class WithTeacher:
 
     def task(self, task: Task) -> DistilTask:
         listener: Any = task
+        asked = self.cache.kinds()
+        if not asked & set(listener.settings.asks):
+            raise ValueError(
+                f"the teacher was asked for {', '.join(sorted(asked))}, the student learns "
+                f"{', '.join(listener.settings.asks)}: settings.asks must have one in common"
+            )
         lessons = Lessons(
             self.recipe.distil,
             self.recipe.teacher.temperatures,

@@ -28,7 +28,7 @@ class Lesson(NamedTuple):
     """Of R questions about B clips; None = not asked for.
 
     followed : shape (R, L), the tokens that ``few`` and ``decoder`` are of; ``IGNORED`` after a
-        row's end. None where they are the student's own labels
+        row's end. None where they are the student's own labels, and need not be read twice
     few : shape (R, L, k)
     said : shape (R, S), the best answers; ``IGNORED`` after their ends
     encoder : shape (R, N, D), at the moments of the student's own states
@@ -97,10 +97,11 @@ class Lessons:
         clips = torch.tensor([i for i, _ in asked])
         followed = _padded([row.tokens for row in rows])
         of_states = distil.hidden or distil.relation
+        same = torch.equal(followed, labels) or not (distil.token or of_states)
         encoder = [_at(row.encoder, moments[i][1]) for row, i in zip(rows, clips, strict=True)]
         frames, frame_mask = self._frames(readings, [of_frames for of_frames, _ in moments])
         return Lesson(
-            followed=None if torch.equal(followed, labels) else followed,
+            followed=None if same else followed,
             few=padded_few([row.few for row in rows]) if distil.token else None,
             said=_padded([_best(row) for row in rows]) if distil.sequence else None,
             encoder=_states(encoder) if of_states else None,

@@ -1,8 +1,8 @@
 """A task with a teacher: each batch carries what the teacher said of its clips.
 
-A task can listen to a teacher that has, beside what all tasks have: ``tokenizer``, ``asked_of``,
-``moments``, ``gloss_tokens`` and ``weighted``; and its network ``study`` (``Studied``). All else is
-handed on.
+A task can listen to a teacher that has, beside what all tasks have: ``tokenizer``,
+``settings.asks``, ``asked_of``, ``moments``, ``gloss_tokens`` and ``weighted``; and its network
+``study`` (``Studied``). All else is handed on.
 """
 
 from collections.abc import Sequence

@@ -98,6 +98,11 @@ class TeacherCache:
         b, row = self._places[clip_id]
         return reading_of(self._batches[b], row, self.settings)
 
+    def kinds(self) -> set[str]:
+        """What the teacher was asked for."""
+        kinds = [batch.column("kinds").flatten().unique() for batch in self._batches]
+        return {kind for of_batch in kinds for kind in of_batch.to_pylist()}
+
     def first(self) -> ClipReading:
         """Of any clip, for what is the same of all."""
         return self.reading(next(iter(self._places)))

@@ -1,6 +1,7 @@
 """A student that learns from a teacher: what it is told, that it learns it, and what it leaves."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -505,10 +506,23 @@ def test_a_student_of_other_pieces_is_refused(
     other = recipe_of(tmp_path, ways, **{"settings.tokenizer": tmp_path / "tokenizer"})
     with pytest.raises(ValueError, match="must write the teacher's pieces"):
         distil(teacher, other, tmp_path / "out", cached)
+    other = for_glosses_alone(teacher, tmp_path / "other")
+    with pytest.raises(ValueError, match="was asked for glosses, the student learns text"):
+        only = recipe_of(tmp_path, ways, **{"settings.asks": '["text"]'})
+        distil(other, only, tmp_path / "out", tmp_path / "cache")
     nothing = {f"distil.{term}": 0 for term in ("sequence", "token", "hidden", "relation")}
     alone = recipe_of(tmp_path, ways, **nothing, **{"distil.ctc": 0, "distil.frames": 0})
     with pytest.raises(ValueError, match="nothing is learned from the teacher"):
         distil(teacher, alone, tmp_path / "out", cached)
+
+
+def for_glosses_alone(teacher: Path, folder: Path) -> Path:
+    """The teacher, to be asked for glosses alone."""
+    shutil.copytree(teacher, folder)
+    info = json.loads((folder / "config.json").read_text())
+    info["settings"]["asks"] = ["glosses"]
+    (folder / "config.json").write_text(json.dumps(info))
+    return folder
 
 
 def run(*arguments: object) -> Result:
