@@ -91,7 +91,7 @@ def make_clip(stream: str, number: int, seed: int = 0, fps: float = FPS) -> Clip
     split = "train" if stream == SIGNS else stream
     who = int(rng.integers(N_SIGNERS[split]))
     signer = random_signer(np.random.default_rng([seed, 0, _STREAMS.index(split), who]))
-    phrase = _sign(number) if stream == SIGNS else _sentence(split, rng)
+    phrase = _sign(number) if stream == SIGNS else random_sentence(split, rng)
     before_ms, after_ms = rng.integers(*REST_MS, size=2).tolist()
     performance = sign_sentence(phrase.glosses, signer, rng, before_ms, after_ms)
     return Clip(
@@ -107,7 +107,8 @@ def make_clip(stream: str, number: int, seed: int = 0, fps: float = FPS) -> Clip
     )
 
 
-def _sentence(split: str, rng: np.random.Generator) -> Phrase:
+def random_sentence(split: str, rng: np.random.Generator) -> Phrase:
+    """A sentence that is in this split, and so in no other."""
     while True:
         phrase = random_phrase(rng)
         if split_of(phrase.text) == split:
