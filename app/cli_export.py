@@ -105,6 +105,46 @@ def export(
     raise typer.Exit(0 if len(records) == len(formats) else MISSED)
 
 
+def quantise(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(help="A checkpoint, or a training's folder.", metavar="CHECKPOINT"),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Where the training lives.")
+    ],
+    quantization: Annotated[
+        str, typer.Option(help="What its numbers will be: int8, int8-static or int4.")
+    ] = "int8",
+    steps: Annotated[int, typer.Option(min=1, help="Of training.")] = 500,
+    lr: Annotated[float, typer.Option(min=0, help="0: a tenth of what it was trained at.")] = 0.0,
+    corpus: Annotated[
+        list[Path] | None,
+        typer.Option("--corpus", metavar="SHARDS", help="By default, those of its recipe."),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LAYER", help="One that stays in float32; repeatable."),
+    ] = None,
+) -> None:
+    """Fine-tune a checkpoint with its numbers rounded, where rounding them costs too much."""
+    from fingerpost.app.cli_trainer import quiet_imports
+
+    quiet_imports()
+    from fingerpost.app.commands_train import TrainingProgress, show_best
+    from fingerpost.distill.export import graphs_of_kind
+    from fingerpost.distill.qat import recipe_for, train_quantised
+    from fingerpost.distill.scheme import Scheme
+    from fingerpost.trainer.checkpoint import resolve_checkpoint
+
+    shards = [str(folder) for folder in corpus or ()]
+    scheme = Scheme(quantization, frozenset(keep or ()))
+    recipe = recipe_for(checkpoint, scheme, steps, lr, shards)
+    with TrainingProgress() as progress:
+        best = train_quantised(recipe, output, graphs_of_kind(checkpoint), report=progress.step)
+    show_best(best, str(resolve_checkpoint(output)))
+
+
 def setting_of(text: str) -> tuple[str, float]:
     """KEY=NUMBER; ValueError for anything else."""
     key, _, value = text.partition("=")
@@ -116,5 +156,6 @@ def setting_of(text: str) -> tuple[str, float]:
 
 
 def add_to(app: typer.Typer) -> None:
-    """The subcommand of this file."""
+    """The subcommands of this file."""
     app.command()(export)
+    app.command()(quantise)

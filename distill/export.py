@@ -21,8 +21,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from fingerpost.distill.budget import Budget, Chosen, choose
-from fingerpost.distill.export_recogniser import EATS, RecogniserSource
-from fingerpost.distill.export_translator import TranslatorSource
+from fingerpost.distill.export_recogniser import EATS, RecogniserSource, recogniser_graphs
+from fingerpost.distill.export_translator import TranslatorSource, translator_graphs
 from fingerpost.distill.fake_quant import Ranges, fake_quantised, input_ranges
 from fingerpost.distill.samples import Samples
 from fingerpost.distill.scheme import Built, Calibration, Scheme, format_recipe
@@ -33,6 +33,7 @@ from fingerpost.edge_runtime.pack import SUFFIX, Pack, verify_pack, write_pack
 from fingerpost.edge_runtime.pack_check import GOLDEN, CheckRow, Golden, golden_bytes
 from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION
 from fingerpost.trainer.checkpoint import WEIGHTS, load_checkpoint, resolve_checkpoint
+from fingerpost.trainer.evaluate import load_for_answers
 from fingerpost.trainer.models.pocket_graphs import Graph
 from fingerpost.trainer.shards import Clip
 
@@ -178,18 +179,37 @@ def open_source(
     """ValueError for a checkpoint of a network that cannot become a pack."""
     checkpoint = resolve_checkpoint(checkpoint)
     _, info, _ = load_checkpoint(checkpoint)
+    _check_exportable(checkpoint, info)
     if info["model"] in TRANSLATORS:
         if not clips:
             raise ValueError(
                 f"{checkpoint} translates: give --corpus, clips that were held back, to measure on"
             )
         return TranslatorSource(checkpoint, clips)
-    if info["model"] in EATS:
-        return RecogniserSource(checkpoint, samples, clips)
-    raise ValueError(
-        f"{checkpoint} is of the model {info['model']!r}, which cannot become a pack; those "
-        f"that can: {', '.join((*EATS, *TRANSLATORS))}"
-    )
+    return RecogniserSource(checkpoint, samples, clips)
+
+
+def graphs_of_kind(checkpoint: Path) -> Callable[[Any], Mapping[str, Graph]]:
+    """What makes the graphs of a network like that of a checkpoint; ValueError as ``open_source``.
+
+    The network may be another one, such as one that is still learning.
+    """
+    checkpoint = resolve_checkpoint(checkpoint)
+    _, info, _ = load_checkpoint(checkpoint)
+    _check_exportable(checkpoint, info)
+    if info["model"] in TRANSLATORS:
+        _, task = load_for_answers(checkpoint, {})
+        settings = task.settings  # type: ignore[attr-defined]
+        return lambda network: translator_graphs(network, settings)
+    return lambda network: recogniser_graphs(network, info)
+
+
+def _check_exportable(checkpoint: Path, info: Mapping[str, Any]) -> None:
+    if info["model"] not in (*EATS, *TRANSLATORS):
+        raise ValueError(
+            f"{checkpoint} is of the model {info['model']!r}, which cannot become a pack; those "
+            f"that can: {', '.join((*EATS, *TRANSLATORS))}"
+        )
 
 
 class Workbench:

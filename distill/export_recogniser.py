@@ -61,9 +61,7 @@ class RecogniserSource:
         check_samples(self._samples, shape, N_GOLDEN)
         self._clips = list(clips)
         self._task: Any = load_for_answers(checkpoint, {})[1] if clips else None
-        self.graphs = {
-            GRAPH: Graph(self._network.eval(), (torch.zeros(shape),), (INPUT,), (OUTPUT,))
-        }
+        self.graphs = recogniser_graphs(self._network.eval(), self._info)
         self.scores = self._run_eager()
         self.n_samples, self.has_clips = len(self._clips) or len(self.scores), bool(clips)
         self.reference = self._figures_of(self.scores) | self._figures_of_clips()
@@ -165,6 +163,12 @@ class RecogniserSource:
                 batch = self._task.batch(prepared[start : start + BATCH], None, 0)
                 said += self._task.predict(self._network, batch)["isolated"]
         return _figures(said) if said else {}
+
+
+def recogniser_graphs(network: Any, info: Mapping[str, Any]) -> dict[str, Graph]:
+    """What a device runs of a network. info : of its config.json"""
+    shape = _input_shape(*EATS[info["model"]], int(info["config"]["window"]))
+    return {GRAPH: Graph(network, (torch.zeros(shape),), (INPUT,), (OUTPUT,))}
 
 
 def vocabulary_bytes(glosses: Sequence[str]) -> bytes:

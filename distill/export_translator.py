@@ -40,7 +40,7 @@ from fingerpost.trainer.signer_corpus import make_clip
 VOCABULARY_FILE, PIECES_FILE = "vocabulary.json", "pieces.json"
 LIVE_KIND = "live_glosses"  # the answer of the gloss head, among the kinds
 N_CALIBRATED = 48  # clips that the ranges of activations are found on
-N_RANKED = 24  # clips that the loss of each layer is measured on
+N_RANKED = 16  # clips that the loss of each layer is measured on
 BATCH = 16
 N_GOLDEN = 2  # sentences of the rendered signer that go into the pack
 
@@ -52,10 +52,7 @@ class TranslatorSource:
         loaded: tuple[Any, Any] = load_for_answers(checkpoint, {"beams": 1})
         self._network, self._task = loaded
         self._clips = list(clips)
-        longest = self._task.settings
-        self.graphs: dict[str, Graph] = graphs_of(
-            self._network, -(-longest.max_frames // STRIDE), longest.max_tokens
-        )
+        self.graphs = translator_graphs(self._network, self._task.settings)
         self.n_samples, self.has_clips = len(self._clips), True
         self.loss = score_loss(self.graphs, self._network, self._task, self._clips[:N_CALIBRATED])
         self._answers = self._say_eager()
@@ -205,6 +202,11 @@ class TranslatorSource:
             wanted = {one.id: one.said for one in self._answers[kind]}
             same += [wanted[one.id] == one.said for one in said[kind]]
         return 100 * float(np.mean(same))
+
+
+def translator_graphs(network: Any, settings: Any) -> dict[str, Graph]:
+    """What a device runs of a network. settings : of its task"""
+    return graphs_of(network, -(-settings.max_frames // STRIDE), settings.max_tokens)
 
 
 @dataclass(frozen=True)

@@ -194,3 +194,31 @@ def test_the_command_prints_a_table_and_json(checkpoint, shards, tmp_path, faked
     shown = CliRunner().invoke(app, [*arguments, "--json"])
     (record,) = json.loads(shown.stdout)
     assert record["pack"] == str(tmp_path / "ways-tflite.fpk") and record["delegated"]["read"] == 1
+
+
+def test_a_checkpoint_is_fine_tuned_for_its_numbers(checkpoint, shards, tmp_path):
+    """By the command; a checkpoint that no recipe made is refused in one line."""
+    from typer.testing import CliRunner
+
+    arguments = ["quantise", str(checkpoint), "-o", str(tmp_path / "run"), "--steps", "2"]
+    refused = CliRunner().invoke(app, arguments)
+    assert refused.exit_code == 2 and not (tmp_path / "run").exists()
+    recipe = {
+        "task": "pocket_translation",
+        "data": {"train": [str(shards)], "train_split": "val", "val_split": "val"},
+        "training": {"lr": 1e-3, "batch": 2, "steps": 2},
+        "model": SMALL,
+        "settings": {"max_tokens": 12, "beams": 1},
+    }
+    trained = tmp_path / "trained"
+    trained.mkdir()
+    for path in checkpoint.rglob("*"):
+        if path.is_file():
+            (trained / path.relative_to(checkpoint)).parent.mkdir(exist_ok=True)
+            (trained / path.relative_to(checkpoint)).write_bytes(path.read_bytes())
+    info = json.loads((trained / "config.json").read_text()) | {"recipe": recipe}
+    (trained / "config.json").write_text(json.dumps(info))
+    arguments[1] = str(trained)
+    made = CliRunner().invoke(app, [*arguments, "--quantization", "int4"])
+    assert made.exit_code == 0, made.output
+    assert list((tmp_path / "run").glob("best-*/model.safetensors"))
