@@ -174,6 +174,24 @@ def test_states_can_live_inside_the_program(build) -> None:
     assert built.specs["decode_step"].state == SPEC.state  # whoever runs it sees no difference
 
 
+class TwoStates(nn.Module):
+    """Keys and values, made by its last two operators, as a decoder's are."""
+
+    def forward(self, x: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        total = x + keys[0] + values[0]
+        return total, torch.stack([keys[0] + x]), torch.stack([values[0] - x])
+
+
+def test_two_states_can_live_inside_a_program(recipe) -> None:
+    example = (torch.ones(1, WIDTH), torch.zeros(1, 1, WIDTH), torch.zeros(1, 1, WIDTH))
+    names = ("x", "keys", "values"), ("total", "keys", "values")
+    graphs = {"decode_step": Graph(TwoStates(), example, *names)}
+    built = recipe.build(graphs, Scheme("fp16"), {}, "toy", stateful=True)
+    report = report_of(built)
+    assert sorted(report.states) == ["keys", "values"]
+    assert report.operators["write_state"] == 2
+
+
 def test_the_same_graph_is_the_same_bytes_whatever_the_day(recipe, toy, build) -> None:
     again = recipe.build({"decode_step": toy}, Scheme("int8"), {}, "toy")
     package = build("int8").files[FILE]

@@ -104,7 +104,7 @@ def convert(graph: Graph, kinds: Mapping[str, str], kind: str, stateful: bool = 
             convert_to="mlprogram",
             compute_precision=_precision(kind, of_weights),
             minimum_deployment_target=target,
-            pass_pipeline=_pipeline(of_weights),
+            pass_pipeline=_pipeline(of_weights, bool(states)),
             skip_model_load=True,
         )
 
@@ -179,7 +179,7 @@ def _precision(kind: str, of_weights: Mapping[str, str]) -> Any:
     )
 
 
-def _pipeline(of_weights: Mapping[str, str]) -> Any:
+def _pipeline(of_weights: Mapping[str, str], stateful: bool) -> Any:
     """The passes of a conversion; the last ones compress weights, each by name."""
     import coremltools
     import coremltools.optimize.coreml as optimize
@@ -189,6 +189,12 @@ def _pipeline(of_weights: Mapping[str, str]) -> Any:
         mode="linear_symmetric", dtype="int8", granularity="per_channel", weight_threshold=0
     )
     pipeline = coremltools.PassPipeline.DEFAULT
+    if stateful:
+        # These move writes of states forward, and in coremltools 9.0 end in a KeyError where two
+        # states are made by the last two operators, as keys and values are.
+        pipeline.remove_passes(
+            {"common::canonicalize_inplace_pattern", "common::prefer_state_in_downstream"}
+        )
     for kind, one_pass, config in (
         ("int4", "compression::palettize_weights", to_four),
         ("int8", "compression::linear_quantize_weights", to_eight),
@@ -206,4 +212,5 @@ def _to_bytes(model: Any) -> bytes:
     """The package as a zip. coremltools notes the day in each package; no two days then agree."""
     model.user_defined_metadata.pop("com.github.apple.coremltools.conversion_date", None)
     program = model.get_spec().SerializeToString(deterministic=True)
-    return zip_package(program, (Path(model.weights_dir) / "weight.bin").read_bytes())
+    weights = Path(model.weights_dir) / "weight.bin"  # not there where all constants are small
+    return zip_package(program, weights.read_bytes() if weights.is_file() else b"")

@@ -67,18 +67,19 @@ def _values_of(op: Any) -> Any:
     # What coremltools cannot work out; and sums, whose flag numpy 2 no longer takes as it gives it.
     if op.op_type == "conv":
         return _convolution(op)
-    if op.op_type in ("reduce_mean", "reduce_sum"):
+    if op.op_type.startswith("reduce_"):
         axes, keep = tuple(op.axes.val), bool(op.keep_dims.val)
         return op.get_operator()(op.x.val, axis=axes, keepdims=keep)
     return op.value_inference()
 
 
 def _convolution(op: Any) -> np.ndarray:
-    """Over one axis, (1, C, T), without padding: what a network that streams has."""
-    assert op.pad_type.val == "valid" and op.x.rank == 3
+    """Over one axis, (1, C, T)."""
+    assert op.pad_type.val in ("valid", "custom") and op.x.rank == 3
+    around = (0, 0) if op.pad_type.val == "valid" else tuple(op.pad.val)
     bias = None if op.bias is None else torch.from_numpy(np.array(op.bias.val))
     return torch.nn.functional.conv1d(
-        torch.from_numpy(np.array(op.x.val)),
+        torch.from_numpy(np.pad(op.x.val, ((0, 0), (0, 0), around))),
         torch.from_numpy(np.array(op.weight.val)),
         bias,
         stride=tuple(op.strides.val),
