@@ -297,39 +297,41 @@ TINY = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["none", "int8"])
-def test_a_translator_says_on_the_device_what_it_says_in_pytorch(kind):
+def test_a_translator_says_on_the_device_what_it_says_in_pytorch():
     torch.manual_seed(0)
     config = PocketTranslatorConfig.of_size("nano", TINY, n_pieces=40, n_glosses=5)
     graphs = graphs_of(PocketTranslator(config), n_latents=8, max_tokens=10)
-    built = tflite.build(graphs, Scheme(kind), {}, "translator")
-    assert all(share > 0.95 for share in built.delegated.values())
-    backends = opened(built)
-    specs = built.specs["decode_step"]
-    same = []
-    for seed in range(6):
-        torch.manual_seed(seed)
-        latents, mask = 2 * torch.randn(1, 8, 32), torch.ones(1, 8)
-        mask[:, 5:] = 0
-        with torch.no_grad():
-            expected = greedy(graphs, latents, mask, config.n_pieces, EOS)
-        sentence = backends["read"].run({"latents": latents.numpy(), "latent_mask": mask.numpy()})
-        state = {t.name: np.zeros(t.shape, np.float32) for t in specs.state}
-        token, tokens = config.n_pieces, []
-        for position in range(10):
-            made = backends["decode_step"].run(
-                {
-                    "token": np.array([[token]], np.int32),
-                    "position": np.array([position], np.int32),
-                    "latent_mask": mask.numpy(),
-                    **sentence,
-                    **state,
-                }
-            )
-            state = {name: made[name] for name in state}
-            token = int(made["scores"].argmax())
-            if token == EOS:
-                break
-            tokens.append(token)
-        same.append(tokens == expected)
-    assert all(same) if kind == "none" else any(same)
+    mask = torch.ones(1, 8)
+    mask[:, 5:] = 0
+    sentences = [2 * torch.randn(1, 8, 32) for _ in range(6)]
+    with torch.no_grad():
+        expected = [greedy(graphs, latents, mask, config.n_pieces, EOS) for latents in sentences]
+    assert len({token for tokens in expected for token in tokens}) > 2
+    same = {}
+    for kind in ("none", "int8"):
+        built = tflite.build(graphs, Scheme(kind), {}, "translator")
+        assert all(share > 0.95 for share in built.delegated.values())
+        backends = opened(built)
+        said = [say(backends, built.specs, latents, mask, config.n_pieces) for latents in sentences]
+        same[kind] = sum(a == b for a, b in zip(said, expected, strict=True))
+    assert same["none"] == len(sentences) and same["int8"] >= 1
+
+
+def say(backends, specs, latents: Tensor, mask: Tensor, question: int) -> list[int]:
+    """``greedy`` on a device."""
+    sentence = backends["read"].run({"latents": latents.numpy(), "latent_mask": mask.numpy()})
+    sentence["latent_mask"] = mask.numpy()
+    state = {t.name: np.zeros(t.shape, np.float32) for t in specs["decode_step"].state}
+    token, tokens = question, []
+    for position in range(state["keys"].shape[3]):
+        asked = {
+            "token": np.array([[token]], np.int32),
+            "position": np.array([position], np.int32),
+        }
+        made = backends["decode_step"].run({**asked, **sentence, **state})
+        state = {name: made[name] for name in state}
+        token = int(made["scores"].argmax())
+        if token == EOS:
+            break
+        tokens.append(token)
+    return tokens
