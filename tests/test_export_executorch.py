@@ -146,28 +146,33 @@ def test_the_same_model_gives_the_same_bytes(graphs: dict[str, Graph], plain: Bu
     assert build(graphs, Scheme("none"), {}, "tiny", etrecord=False).files == plain.files
 
 
-def test_each_kind_is_as_near_as_its_numbers_allow(graphs: dict[str, Graph], plain: Built) -> None:
-    """A share of 1/127 to 1/7 of a weight's range is lost, and in fp16 1/2048 of each number."""
-    graph = {"read": graphs["read"]}
-    calibration: Calibration = {"read": [graph["read"].example]}
-    limits = {"fp16": (1e-5, 0.01), "int8": (1e-4, 0.05), "int8-static": (1e-4, 0.1)}
-    limits |= {"int4": (1e-3, 0.3)}
-    sizes = {}
-    for kind, (least, most) in limits.items():
-        built = build(graph, Scheme(kind), calibration, "tiny", etrecord=False)
-        assert least < error_of(graph["read"], loaded(built)["read"]) < most, kind
-        sizes[kind] = len(built.files["tiny.pte"])
-    assert sizes["int4"] < sizes["int8"] < len(plain.files["tiny.pte"])
+@pytest.mark.parametrize(
+    ("kind", "least", "most"),
+    [
+        ("fp16", 1e-5, 0.01),
+        ("int8", 1e-4, 0.05),
+        pytest.param("int8-static", 1e-4, 0.1, marks=pytest.mark.slow),
+        pytest.param("int4", 1e-3, 0.3, marks=pytest.mark.slow),
+    ],
+)
+def test_each_kind_is_as_near_as_its_numbers_allow(
+    graphs: dict[str, Graph], plain: Built, kind: str, least: float, most: float
+) -> None:
+    """Of a weight, at most 1/254 of its row is lost in int8, 1/14 in int4; in fp16 1/2048."""
+    calibration: Calibration = {name: [graph.example] for name, graph in graphs.items()}
+    built = build(graphs, Scheme(kind), calibration, "tiny", etrecord=False)
+    assert least < error_of(graphs["read"], loaded(built)["read"]) < most
+    assert len(built.files["tiny.pte"]) < len(plain.files["tiny.pte"])
 
 
-def test_a_kept_layer_stays_as_it_was(graphs: dict[str, Graph]) -> None:
-    """A graph that is itself a layer goes by the graph's name, and is that layer elsewhere too."""
+@pytest.mark.parametrize("kind", ["int8", pytest.param("fp16", marks=pytest.mark.slow)])
+def test_a_kept_layer_stays_as_it_was(graphs: dict[str, Graph], kind: str) -> None:
+    """A graph that is itself a layer goes by the graph's name."""
     graph = {"ctc": graphs["ctc"]}
-    errors = []
-    for keep in (frozenset[str](), frozenset({"ctc"})):
-        built = build(graph, Scheme("int8", keep), {}, "tiny", etrecord=False)
-        errors.append(error_of(graph["ctc"], loaded(built)["ctc"]))
-    assert errors[0] > 1e-4 and errors[1] < 1e-6
+    built = build(graph, Scheme(kind, frozenset({"ctc"})), {}, "tiny", etrecord=False)
+    error = error_of(graph["ctc"], loaded(built)["ctc"])
+    assert error < (1e-6 if kind == "int8" else 1e-3)  # what goes in and out is still float16
+    assert graph["ctc"].module.weight.detach().numpy().tobytes() in built.files["tiny.pte"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """What the kinds of ``Scheme`` mean to ExecuTorch's XNNPACK.
 
 none         float32
-fp16         weights and arithmetic in 16 bits; inputs and outputs are turned at the border
+fp16         weights and arithmetic in 16 bits; inputs and outputs are turned at the border, so a
+             graph of a layer or two stays float32
 int8         linear layers: weights by row, inputs by their own range as they come
 int8-static  linear layers and convolutions: weights by row, inputs and outputs by ranges that
              calibration found
@@ -14,7 +15,8 @@ weights in a depthwise convolution without calibration, so they stay float32 in 
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -26,6 +28,7 @@ SCHEMES = ("none", "fp16", "int8", "int8-static", "int4")
 _aten = torch.ops.aten
 _ARITHMETIC = (_aten.add.Tensor, _aten.sub.Tensor, _aten.mul.Tensor, _aten.div.Tensor)
 _LARGEST = 127  # of an int8 weight; -128 is not used, so that 0 is in the middle
+_WORTH_HALVING = 10  # operators; in a smaller graph, turning inputs and outputs is the most work
 _INTEGERS = ("int8", "int8-static", "int4")
 _LAYERS = (_aten.linear.default, _aten.conv1d.default, _aten.embedding.default)
 Kinds = Mapping[str, str]
@@ -65,7 +68,8 @@ def quantise(
     }
     _quantise_embeddings(module, of_layers)
     module = _quantise_layers(module, of_layers, calibration or [example])
-    if "fp16" in kinds.values():
+    n_operators = sum(node.op == "call_function" for node in module.graph.nodes)
+    if "fp16" in kinds.values() and n_operators >= _WORTH_HALVING:
         _halve(module, of_layers)
     return module
 
@@ -141,25 +145,19 @@ def _halve(module: fx.GraphModule, of_layers: Mapping[fx.Node, str]) -> None:
     for node in list(module.graph.nodes):
         editor.before = node
         if node.op == "output":
-            node.args = fx.map_arg(node.args, lambda made: _cast(editor, made, torch.float32))
-        elif node.op == "placeholder" and _is_float(node):
-            editor.before = node.next
-            half = _cast(editor, node, torch.float16)
-            node.replace_all_uses_with(half, lambda user, half=half: user is not half)
-        elif of_layers.get(node) == "none":  # a layer that the scheme keeps
-            node.args = fx.map_arg(
-                node.args,
+            _change(node, lambda made: _cast(editor, made, torch.float32))
+        elif node.op == "placeholder":
+            _halve_result(editor, node)
+        elif of_layers.get(node) == "none":  # a layer that the scheme keeps, with its weights
+            _change(
+                node,
                 lambda given: (
-                    given
-                    if given.op == "get_attr" or not _is_float(given)
-                    else _cast(editor, given, torch.float32)
+                    given if given.op == "get_attr" else _cast(editor, given, torch.float32)
                 ),
             )
-            editor.before = node.next
-            half = _cast(editor, node, torch.float16)
-            node.replace_all_uses_with(half, lambda user, half=half: user is not half)
+            _halve_result(editor, node)
         elif node.op == "call_function":
-            node.args = fx.map_arg(node.args, lambda given: _half_constant(editor, given))
+            _change(node, lambda given: _half_constant(editor, given))
             if node.target in _ARITHMETIC and isinstance(node.args[1], int | float):
                 node.args = (node.args[0], _half_number(editor, node.args[1]), *node.args[2:])
             if node.target is _aten.to.dtype and node.args[1] == torch.float32:
@@ -168,6 +166,20 @@ def _halve(module: fx.GraphModule, of_layers: Mapping[fx.Node, str]) -> None:
                 editor.replace(node, _gelu(editor, node.args[0]))
     module.graph.eliminate_dead_code()
     module.recompile()
+
+
+def _change(node: fx.Node, change: Callable[[fx.Node], fx.Node]) -> None:
+    """Each of the nodes that an operator is given."""
+    arguments: Any = fx.map_arg(node.args, change)
+    node.args = arguments
+
+
+def _halve_result(editor: GraphEditor, node: fx.Node) -> None:
+    """What comes of a node is float16 for all who use it; whole numbers stay as they are."""
+    editor.before = node.next
+    half = _cast(editor, node, torch.float16)
+    if half is not node:
+        node.replace_all_uses_with(half, lambda user: user is not half)
 
 
 def _half_constant(editor: GraphEditor, node: fx.Node) -> fx.Node:
@@ -191,7 +203,7 @@ def _is_float(node: fx.Node) -> bool:
     return value is None or value.is_floating_point()
 
 
-def _gelu(editor: GraphEditor, x: fx.Node) -> fx.Node:
+def _gelu(editor: GraphEditor, x: Any) -> fx.Node:
     """By tanh, which XNNPACK has in float16; the difference is below float16's own rounding.
 
     "Gaussian Error Linear Units", Hendrycks and Gimpel, 2016, Sec. 2.

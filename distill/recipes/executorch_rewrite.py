@@ -89,6 +89,11 @@ def shape_of(node: fx.Node) -> tuple[int, ...]:
     return tuple(int(size) for size in node.meta["val"].shape)
 
 
+def _arguments(node: fx.Node, *defaults: Any) -> Any:
+    """Of an operator: those that it was called with, and then its defaults."""
+    return (*node.args, *defaults[len(node.args) :])
+
+
 def _folded(editor: GraphEditor, node: fx.Node) -> fx.Node | None:
     """What depends on constants alone, as a constant."""
     if not isinstance(node.target, torch._ops.OpOverload) or node.target.namespace != "aten":
@@ -96,14 +101,14 @@ def _folded(editor: GraphEditor, node: fx.Node) -> fx.Node | None:
     inputs = node.all_input_nodes
     if not inputs or any(editor.value(each) is None for each in inputs):
         return None
-    arguments = fx.map_arg((node.args, node.kwargs), editor.value)
+    arguments: Any = fx.map_arg((node.args, node.kwargs), editor.value)
     with torch.no_grad():
-        result = node.target(*arguments[0], **arguments[1])
+        result: Any = node.target(*arguments[0], **arguments[1])
     return editor.constant(result) if isinstance(result, Tensor) else None
 
 
 def _layer_norm(editor: GraphEditor, node: fx.Node) -> fx.Node | None:
-    x, shape, weight, bias, epsilon = (*node.args, *(None, None, 1e-5)[len(node.args) - 2 :])[:5]
+    x, shape, weight, bias, epsilon = _arguments(node, None, None, None, None, 1e-5)[:5]
     if len(shape) != 1:
         return None
     row = editor.constant(torch.full((1, shape[0]), 1 / shape[0]))
@@ -119,7 +124,7 @@ def _layer_norm(editor: GraphEditor, node: fx.Node) -> fx.Node | None:
 
 def _reduce(editor: GraphEditor, node: fx.Node) -> fx.Node | None:
     """A sum or mean over one axis: that axis last, times a row of 1 or 1 / D."""
-    x, axes = node.args[:2]
+    x, axes = _arguments(node)[:2]
     if len(axes) != 1 or node.kwargs:
         return None
     shape = shape_of(x)
@@ -138,7 +143,7 @@ def _reduce(editor: GraphEditor, node: fx.Node) -> fx.Node | None:
 
 def _matmul(editor: GraphEditor, node: fx.Node) -> fx.Node | None:
     """Of two stacks of matrices, without the ``expand`` that exporting would put in."""
-    a, b = node.args
+    a, b = _arguments(node)
     first, second = shape_of(a), shape_of(b)
     if len(first) < 3 or first[:-2] != second[:-2]:
         return None
@@ -151,7 +156,7 @@ def _matmul(editor: GraphEditor, node: fx.Node) -> fx.Node | None:
 
 
 def _select(editor: GraphEditor, node: fx.Node) -> fx.Node:
-    x, axis, index = node.args
+    x, axis, index = _arguments(node)
     index = index % shape_of(x)[axis]
     part = editor.call(_aten.slice.Tensor, x, axis, index, index + 1)
     return editor.call(_aten.reshape.default, part, list(shape_of(node)))
@@ -159,7 +164,7 @@ def _select(editor: GraphEditor, node: fx.Node) -> fx.Node:
 
 def _slice(editor: GraphEditor, node: fx.Node) -> fx.Node | None:
     """Every nth row: row by row."""
-    x, axis, start, _, step = (*node.args, *(0, None, None, 1)[len(node.args) - 1 :])[:5]
+    x, axis, start, _, step = _arguments(node, None, 0, None, None, 1)
     if step == 1:
         return None
     size, n = shape_of(x)[axis], shape_of(node)[axis]
@@ -173,7 +178,7 @@ def _slice(editor: GraphEditor, node: fx.Node) -> fx.Node | None:
 
 def _split(editor: GraphEditor, node: fx.Node) -> None:
     """Parts, one after the other: a slice for each of them."""
-    axis = (*node.args, 0)[2]
+    axis = _arguments(node, None, None, 0)[2]
     start = 0
     for i, part in enumerate(node.meta["val"]):
         size = int(part.shape[axis])
@@ -185,7 +190,7 @@ def _split(editor: GraphEditor, node: fx.Node) -> None:
 
 
 def _stack(editor: GraphEditor, node: fx.Node) -> fx.Node:
-    tensors, axis = (*node.args, 0)[:2]
+    tensors, axis = _arguments(node, None, 0)
     shape = list(shape_of(node))
     axis = axis % len(shape)
     shape[axis] = 1
@@ -198,7 +203,7 @@ def _reshape(editor: GraphEditor, node: fx.Node) -> fx.Node:
 
 
 def _power(editor: GraphEditor, node: fx.Node) -> fx.Node | None:
-    x, exponent = (*node.args, 2)[:2]
+    x, exponent = _arguments(node, None, 2)
     if exponent not in (2, 3):
         return None
     y = editor.call(_aten.mul.Tensor, x, x)
@@ -207,28 +212,29 @@ def _power(editor: GraphEditor, node: fx.Node) -> fx.Node | None:
 
 def _minus_from(editor: GraphEditor, node: fx.Node) -> fx.Node | None:
     """A number minus x: the 1 of ``1 - mask`` is whole, and ExecuTorch would make it a float."""
-    if len(node.args) > 2 or node.kwargs:
+    x, number = _arguments(node)[:2]
+    if len(node.args) > 2 or node.kwargs:  # a factor of x
         return None
-    number = editor.constant(torch.tensor([float(node.args[1])]))
-    return editor.call(_aten.sub.Tensor, number, node.args[0])
+    return editor.call(_aten.sub.Tensor, editor.constant(torch.tensor([float(number)])), x)
 
 
 def _expand(editor: GraphEditor, node: fx.Node) -> fx.Node | None:
-    return node.args[0] if shape_of(node.args[0]) == shape_of(node) else None
+    x = _arguments(node)[0]
+    return x if shape_of(x) == shape_of(node) else None
 
 
 def _dropout(editor: GraphEditor, node: fx.Node) -> fx.Node:
     assert not node.args[2], "a graph is exported in eval mode"
-    return node.args[0]
+    return _same(editor, node)
 
 
 def _same(editor: GraphEditor, node: fx.Node) -> fx.Node:
-    return node.args[0]
+    return _arguments(node)[0]
 
 
 def _to(editor: GraphEditor, node: fx.Node) -> fx.Node | None:
     """A truth value as 0 or 1; what is of the type already as it is."""
-    x, dtype = node.args[:2]
+    x, dtype = _arguments(node)[:2]
     if not dtype.is_floating_point:
         return None
     if x.target is _aten.gt.Scalar and x.args[1] == 0:
