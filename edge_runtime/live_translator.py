@@ -24,6 +24,8 @@ from fingerpost.edge_runtime.captions import (
     LineCompleted,
     LineStarted,
 )
+from fingerpost.edge_runtime.endpoint import Endpoint, EndpointSettings
+from fingerpost.edge_runtime.gloss_row import GlossRow, RowSettings, Sign
 from fingerpost.edge_runtime.keypoints import (
     SIGN69,
     KeypointFrame,
@@ -34,13 +36,6 @@ from fingerpost.edge_runtime.keypoints import (
 from fingerpost.edge_runtime.live_glosses import BLANK
 from fingerpost.edge_runtime.pack import Pack
 from fingerpost.edge_runtime.resample import Resampler, sequence_of
-from fingerpost.edge_runtime.segment import (
-    Boundary,
-    Segmenter,
-    SegmentSettings,
-    SigningEnded,
-    SigningStarted,
-)
 from fingerpost.edge_runtime.stage_settings import check_settings, read_settings
 from fingerpost.edge_runtime.translator import GLOSSES, Sentence, Translator
 
@@ -50,10 +45,13 @@ N_ALTERNATIVES = 3
 @dataclass(frozen=True)
 class TranslateSettings:
     """lead_ms : of the stream before the hands went up that belong to the sentence, as in training
+    tail_ms : of a rest within a sentence or after it that are read: more was not in training. It
+        is longer than what a gloss waits for (look-ahead and a step), so the last one is shown
     least_glosses : with fewer, there is no line: somebody scratched their head
     """
 
     lead_ms: int = 240
+    tail_ms: int = 640
     least_glosses: int = 1
 
 
@@ -76,24 +74,26 @@ class LiveTranslator:
         translator: Translator | None = None,
     ) -> None:
         settings = pack.manifest.settings
-        check_settings(settings, (SegmentSettings, TranslateSettings))
+        check_settings(settings, (EndpointSettings, RowSettings, TranslateSettings))
         self._translator = translator or Translator(pack)
         self._language = self._known(language)
         self._schema, self._aspect, self._fps = schema, aspect, pack.manifest.fps
         self._settings = read_settings(TranslateSettings, settings)
-        segmenting = read_settings(SegmentSettings, settings)
-        self._segmenter = Segmenter(SIGN69, self._fps, aspect, segmenting)
+        ends = read_settings(EndpointSettings, settings)
+        self._endpoint = Endpoint(aspect, ends)
+        self._row = GlossRow(self._fps, read_settings(RowSettings, settings))
         self._resampler = Resampler(self._fps)
-        # Frames that came since the hands went up, for the segmenter tells it later, and the lead.
-        self._n_kept = round((self._settings.lead_ms + 2000) * self._fps / 1000)
+        longest = max(1, round(ends.longest_ms * self._fps / 1000))
+        self._max_frames = min(longest, self._translator.words.max_frames)
+        self._n_lead = round(self._settings.lead_ms * self._fps / 1000)
         self._next_line_id = 0
         self.reset()
 
     def reset(self) -> None:
         """Forgets the stream; line numbers go on."""
         self._resampler.reset()
-        self._segmenter.reset()
-        self._recent: deque[KeypointFrame] = deque(maxlen=self._n_kept)
+        self._endpoint.reset()
+        self._lead: deque[KeypointFrame] = deque(maxlen=self._n_lead)  # at rest, not yet read
         self._begin_none()
 
     def push(self, frame: KeypointFrame) -> list[CaptionEvent]:
@@ -101,52 +101,57 @@ class LiveTranslator:
         events: list[CaptionEvent] = []
         for even in self._resampler.push(frame):
             xyz, confidence = select(even.xyz, even.confidence, self._schema, SIGN69)
-            seen = KeypointFrame(even.time_ms, xyz, confidence)
-            self._recent.append(seen)
-            if self._sentence is not None:
-                events += self._read([seen])
-            for event in self._segmenter.push(seen):
-                events += self._take(event)
+            events += self._take(KeypointFrame(even.time_ms, xyz, confidence))
         return events
 
     def flush(self) -> list[CaptionEvent]:
         """The events that the end of the stream brings about."""
-        return [out for event in self._segmenter.flush() for out in self._take(event)]
+        return self._complete()
 
     def close(self) -> None:
         """Frees the memory of the graphs."""
         self._translator.close()
 
-    def _take(self, event: SigningStarted | Boundary | SigningEnded) -> list[CaptionEvent]:
-        match event:
-            case SigningStarted(time_ms):
-                first = time_ms - self._settings.lead_ms
-                self._sentence = self._translator.begin()
-                return self._read([f for f in self._recent if f.time_ms >= first])
-            case SigningEnded(_):
-                return self._complete()
-        return []
+    def _take(self, frame: KeypointFrame) -> list[CaptionEvent]:
+        """Reads a frame of the sentence, or keeps it: it may belong to the one that comes."""
+        self._endpoint.push(frame)
+        if self._sentence is None and self._endpoint.moves:
+            self._sentence = self._translator.begin()
+        resting = self._endpoint.rest_ms > self._settings.tail_ms
+        if self._sentence is None or resting:
+            self._lead.append(frame)
+            events = []
+        else:
+            events = self._read([*self._lead, frame])
+            self._lead.clear()
+        if self._sentence is not None and self._endpoint.ended(bool(self._row.signs)):
+            events += self._complete()
+        return events
 
     def _read(self, frames: list[KeypointFrame]) -> list[CaptionEvent]:
-        """Shows the sentence the next frames; one that is too long for the pack ends here."""
-        assert self._sentence is not None
+        """Shows the sentence the next frames; one that is too long ends here."""
         events: list[CaptionEvent] = []
         for frame in frames:
-            if self._sentence.n_frames == self._translator.words.max_frames:
+            if self._sentence is None or self._sentence.n_frames == self._max_frames:
                 events += self._complete()
                 self._sentence = self._translator.begin()
             self._times.append(frame.time_ms)
-            part = sequence_of([frame], self._fps, self._like(frame))
-            self._glosses += self._sentence.push(part)
+            self._sentence.push(sequence_of([frame], self._fps, self._like(frame)))
         return events + self._update()
 
     def _update(self) -> list[CaptionEvent]:
         """Started or changed, if there is anything new to show."""
-        n = len(self._glosses)
+        assert self._sentence is not None
+        if len(self._sentence.scores) > self._n_scores:
+            self._row.push(np.stack(self._sentence.scores[self._n_scores :]))
+            self._n_scores = len(self._sentence.scores)
+        signs = self._row.signs
+        n = len(signs)
         if n == self._n_shown or n < self._settings.least_glosses:
             return []
         self._n_shown = n
-        line = self._line(" ".join(_shown(gloss) for gloss in self._glosses), 0.0)
+        text = " ".join(_shown(self._gloss(sign)) for sign in signs)
+        line = self._line(text, sum(sign.share for sign in signs) / n)
         if self._line_id is not None:
             return [LineChanged(self._line_id, line, n)]
         self._line_id = self._next_line_id
@@ -158,7 +163,7 @@ class LiveTranslator:
         sentence = self._sentence
         if sentence is None:
             return []
-        self._glosses += sentence.end()
+        sentence.end()
         events = self._update()
         if self._line_id is not None:
             answer = sentence.answer(self._language)
@@ -169,34 +174,36 @@ class LiveTranslator:
 
     def _begin_none(self) -> None:
         self._sentence: Sentence | None = None
+        self._row.reset()
         self._times: list[int] = []  # of the frames that the sentence has seen
-        self._glosses: list[str] = []
+        self._n_scores = 0  # of them that the row has seen
         self._n_shown = 0
         self._line_id: int | None = None
 
     def _line(self, text: str, score: float) -> Line:
-        """score : 0 to 1, of the answer; of a line in the making 0, which is not known yet"""
-        assert self._sentence is not None
-        runs = _runs(np.stack(self._sentence.scores))[: len(self._glosses)]
-        spans = tuple((self._times[start], self._times[end - 1]) for start, end in runs)
+        """score : 0 to 1, of the answer; of a line in the making, the mean of its glosses"""
+        signs = self._row.signs
+        spans = tuple((self._times[s.frames[0]], self._times[s.frames[-1]]) for s in signs)
         return Line(
             text=text,
-            glosses=tuple(self._glosses),
-            alternatives=tuple(self._alternatives(start, end) for start, end in runs),
-            start_ms=spans[0][0] if spans else self._times[0],
-            end_ms=spans[-1][1] if spans else self._times[-1],
-            score=score or _mean_share(self._sentence.scores, runs),
+            glosses=tuple(self._gloss(sign) for sign in signs),
+            alternatives=tuple(self._alternatives(sign) for sign in signs),
+            start_ms=min(start for start, _ in spans),
+            end_ms=max(end for _, end in spans),
+            score=score,
             spans=spans,
         )
 
-    def _alternatives(self, start: int, end: int) -> tuple[tuple[str, float], ...]:
-        """Other glosses that these frames may show, with their shares, the best first."""
+    def _gloss(self, sign: Sign) -> str:
+        return self._translator.glosses[sign.label - 1 - BLANK]
+
+    def _alternatives(self, sign: Sign) -> tuple[tuple[str, float], ...]:
+        """Other glosses that its frames may show, with their shares, the best first."""
         assert self._sentence is not None
-        shares = _shares(np.stack(self._sentence.scores[start:end])).mean(axis=0)
+        shares = _shares(np.stack([self._sentence.scores[t] for t in sign.frames])).mean(axis=0)
         best = np.argsort(-shares, kind="stable")
-        names = self._translator.glosses
-        others = [k for k in best if k != BLANK][1 : N_ALTERNATIVES + 1]
-        return tuple((names[k - 1 - BLANK], float(shares[k])) for k in others)
+        others = [k for k in best if k not in (BLANK, sign.label)][:N_ALTERNATIVES]
+        return tuple((self._translator.glosses[k - 1 - BLANK], float(shares[k])) for k in others)
 
     def _like(self, frame: KeypointFrame) -> PoseSequence:
         return PoseSequence(
@@ -217,27 +224,7 @@ def _shown(gloss: str) -> str:
     return gloss.upper().replace(" ", "-")
 
 
-def _runs(scores: np.ndarray) -> list[tuple[int, int]]:
-    """Frames (start, end) in which one gloss is likeliest, as ``LiveGlosses`` finds them.
-
-    scores : shape (T, V)
-    """
-    labels = scores.argmax(axis=1)
-    edges = [0, *(np.flatnonzero(labels[1:] != labels[:-1]) + 1).tolist(), len(labels)]
-    return [
-        (start, end)
-        for start, end in zip(edges[:-1], edges[1:], strict=True)
-        if labels[start] != BLANK
-    ]
-
-
 def _shares(scores: np.ndarray) -> np.ndarray:
     """Soft-max of each row."""
     weights = np.exp(scores - scores.max(axis=1, keepdims=True))
     return weights / weights.sum(axis=1, keepdims=True)
-
-
-def _mean_share(scores: list[np.ndarray], runs: list[tuple[int, int]]) -> float:
-    """Of the glosses' own shares in their frames; 0 where there are none."""
-    shares = [float(_shares(np.stack(scores[a:b])).max(axis=1).mean()) for a, b in runs]
-    return sum(shares) / len(shares) if shares else 0.0

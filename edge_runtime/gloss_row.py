@@ -1,0 +1,89 @@
+"""The glosses of a line while it is signed: a row that only grows, of signs that are sure enough.
+
+``LiveGlosses`` counts every frame. Somebody who scratches their head shows a frame of this and a
+frame of that, and a hard sign flickers between two. Here a gloss counts once it was the likeliest
+for some frames, a label that comes back at once is the same sign, and a line begins with a gloss
+that is surer than those after it.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fingerpost.edge_runtime.live_glosses import BLANK
+
+
+@dataclass(frozen=True)
+class RowSettings:
+    """Times are sums over the frames in which a gloss is the likeliest; shares 0 to 1, means over
+    them, as probabilities.
+
+    min_gloss_ms, min_share : of a gloss
+    begin_ms, begin_share : of the gloss that begins a line; those before it wait for it
+    same_sign_ms : a label that comes back after no more than this is the same sign
+    """
+
+    min_gloss_ms: int = 80
+    min_share: float = 0.5
+    begin_ms: int = 160
+    begin_share: float = 0.7
+    same_sign_ms: int = 200
+
+
+@dataclass
+class Sign:
+    """label : 1 and up; frames : numbers of those that show it; shares : its share in each"""
+
+    label: int
+    frames: list[int] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
+
+    @property
+    def share(self) -> float:
+        return sum(self.shares) / len(self.shares)
+
+
+class GlossRow:
+    """Push the scores of the next frames; ``signs`` are those that are sure enough."""
+
+    def __init__(self, fps: float, settings: RowSettings | None = None) -> None:
+        self._settings = settings or RowSettings()
+        self._frame_ms = 1000 / fps
+        self.reset()
+
+    def reset(self) -> None:
+        """The next frame begins a sentence."""
+        self._n_frames = 0
+        self._begun = False
+        self._sure: list[Sign] = []  # only ever grows, in the order in which they became sure
+        self._open: list[Sign] = []  # that may go on
+
+    @property
+    def signs(self) -> list[Sign]:
+        """In the order in which they became sure enough; none before a line begins."""
+        return self._sure if self._begun else []
+
+    def push(self, scores: np.ndarray) -> None:
+        """scores : shape (T, V), logits"""
+        for row in scores:
+            label = int(row.argmax())
+            if label != BLANK:
+                self._see(label, float(1 / np.exp(row - row.max()).sum()))
+            self._n_frames += 1
+
+    def _see(self, label: int, share: float) -> None:
+        settings, now = self._settings, self._n_frames
+        n_between = settings.same_sign_ms / self._frame_ms
+        self._open = [sign for sign in self._open if now - sign.frames[-1] - 1 <= n_between]
+        sign = next((sign for sign in self._open if sign.label == label), None)
+        if sign is None:
+            sign = Sign(label)
+            self._open.append(sign)
+        sign.frames.append(now)
+        sign.shares.append(share)
+        lasted_ms = len(sign.frames) * self._frame_ms
+        is_new = all(sign is not other for other in self._sure)
+        if is_new and lasted_ms >= settings.min_gloss_ms and sign.share >= settings.min_share:
+            self._sure.append(sign)
+        if lasted_ms >= settings.begin_ms and sign.share >= settings.begin_share:
+            self._begun = True
