@@ -11,8 +11,7 @@ from fingerpost.distill.samples import read_samples
 from fingerpost.edge_runtime.backends import runs_here
 from fingerpost.edge_runtime.pack import SUFFIX
 from fingerpost.trainer.checkpoint import load_checkpoint, resolve_checkpoint
-from fingerpost.trainer.evaluate import evaluate_checkpoint
-from fingerpost.trainer.evaluation import MAIN_FIGURE
+from fingerpost.trainer.evaluate import answers_to, load_for_answers, main_figures
 from fingerpost.trainer.feed import Clips
 from fingerpost.trainer.shards import Clip
 
@@ -59,7 +58,7 @@ def export_formats(
     clips = held_back(checkpoint, options)
     samples = read_samples(options.sample) if options.sample else None
     source = open_source(checkpoint, samples, clips)
-    measured = figures_of_teacher(options)
+    measured = figures_of_teacher(options.teacher, clips)
     records: list[Record] = []
     for format in formats:
         out = output
@@ -115,18 +114,16 @@ def held_back(checkpoint: Path, options: ExportOptions) -> list[Clip]:
     return [clips[i * len(clips) // n] for i in range(n)]
 
 
-def figures_of_teacher(options: ExportOptions) -> dict[str, float]:
-    """What the teacher reaches on the same corpus, in percent: "teacher: text.bleu4"."""
-    if options.teacher is None:
+def figures_of_teacher(teacher: Path | None, clips: Sequence[Clip]) -> dict[str, float]:
+    """What the teacher reaches on the same clips, in percent: "teacher: text.bleu4"."""
+    if teacher is None:
         return {}
-    if not options.corpus:
-        raise ValueError("--teacher is measured on the corpus: give --corpus too")
-    found = evaluate_checkpoint(options.teacher, options.corpus, options.split, n_resamples=0)
-    figures = {}
-    for kind, (evaluation, _) in found.items():
-        name = MAIN_FIGURE[kind]
-        figures[f"teacher: {kind}.{name}"] = round(evaluation.figures[name].value, 4)
-    return figures
+    if not clips:
+        raise ValueError("--teacher is measured on the same clips: give --corpus too")
+    network, task = load_for_answers(teacher, {})
+    language = next((clip.text_language for clip in clips if clip.text_language), "")
+    figures = main_figures(answers_to(network, task, clips), language)
+    return {f"teacher: {name}": round(value, 4) for name, value in figures.items()}
 
 
 def record_of(made: Exported, format: str) -> Record:

@@ -22,7 +22,7 @@ from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION
 from fingerpost.edge_runtime.preprocessings import find_preprocessing
 from fingerpost.edge_runtime.recogniser import GRAPH
 from fingerpost.trainer.checkpoint import load_checkpoint
-from fingerpost.trainer.evaluate import load_for_answers
+from fingerpost.trainer.evaluate import answers_to, load_for_answers
 from fingerpost.trainer.evaluation import evaluate_predictions
 from fingerpost.trainer.models.pocket_graphs import Graph
 from fingerpost.trainer.predictions import Prediction
@@ -156,13 +156,9 @@ class RecogniserSource:
 
     def _figures_of_clips(self) -> dict[str, float]:
         """What the network itself reaches on the clips."""
-        said: list[Prediction] = []
-        prepared = [self._task.prepare(clip) for clip in self._clips]
-        with torch.no_grad():
-            for start in range(0, len(prepared), BATCH):
-                batch = self._task.batch(prepared[start : start + BATCH], None, 0)
-                said += self._task.predict(self._network, batch)["isolated"]
-        return _figures(said) if said else {}
+        if not self._clips:
+            return {}
+        return _figures(answers_to(self._network, self._task, self._clips, BATCH)["isolated"])
 
 
 def recogniser_graphs(network: Any, info: Mapping[str, Any]) -> dict[str, Graph]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from fingerpost.distill.judge_pack import translator_answers
 from fingerpost.distill.scheme import Calibration
 from fingerpost.distill.sensitivity import score_loss
 from fingerpost.edge_runtime.backends import Backend
@@ -27,13 +28,11 @@ from fingerpost.edge_runtime.manifest import (
 from fingerpost.edge_runtime.pack import Pack
 from fingerpost.edge_runtime.pack_check import Golden
 from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION
-from fingerpost.edge_runtime.translator import GLOSSES, Translator
+from fingerpost.edge_runtime.translator import Translator
 from fingerpost.edge_runtime.translator_check import scores_of_clip
-from fingerpost.trainer.evaluate import load_for_answers
-from fingerpost.trainer.evaluation import MAIN_FIGURE, evaluate_predictions
+from fingerpost.trainer.evaluate import Answers, answers_to, load_for_answers, main_figures
 from fingerpost.trainer.models.pocket_graphs import Graph, graphs_of
 from fingerpost.trainer.models.pocket_sizes import STRIDE
-from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.signer_corpus import make_clip
 
@@ -41,7 +40,6 @@ VOCABULARY_FILE, PIECES_FILE = "vocabulary.json", "pieces.json"
 LIVE_KIND = "live_glosses"  # the answer of the gloss head, among the kinds
 N_CALIBRATED = 48  # clips that the ranges of activations are found on
 N_RANKED = 16  # clips that the loss of each layer is measured on
-BATCH = 16
 N_GOLDEN = 2  # sentences of the rendered signer that go into the pack
 
 
@@ -56,7 +54,7 @@ class TranslatorSource:
         self.n_samples, self.has_clips = len(self._clips), True
         self.loss = score_loss(self.graphs, self._network, self._task, self._clips[:N_CALIBRATED])
         self._answers = self._say_eager()
-        self.reference = figures_of(self._answers, self._text_language)
+        self.reference = main_figures(self._answers, self._text_language)
 
     @property
     def files(self) -> dict[str, bytes]:
@@ -100,7 +98,7 @@ class TranslatorSource:
         """Figures of the pack on the clips, in percent, and "same answers" as the network gives."""
         translator = Translator(pack)
         try:
-            said = self._say(translator)
+            said = translator_answers(translator, self._clips)
         finally:
             translator.close()
         return self._judged(said)
@@ -111,10 +109,10 @@ class TranslatorSource:
 
     def judge_graphs(self) -> dict[str, float]:
         """The same of the graphs in PyTorch, step by step as a device runs them."""
-        return self._judged(self._say(self._eager_translator()))
+        return self._judged(translator_answers(self._eager_translator(), self._clips))
 
-    def _judged(self, said: dict[str, list[Prediction]]) -> dict[str, float]:
-        return {**figures_of(said, self._text_language), "same answers": self._same(said)}
+    def _judged(self, said: Answers) -> dict[str, float]:
+        return {**main_figures(said, self._text_language), "same answers": self._same(said)}
 
     def golden(self, pack: Pack | None) -> Golden:
         """Sentences of the rendered signer, with the network's scores and those of the pack.
@@ -168,34 +166,11 @@ class TranslatorSource:
     def _text_language(self) -> str:
         return next((c.text_language for c in self._clips if c.text_language), "")
 
-    def _say_eager(self) -> dict[str, list[Prediction]]:
+    def _say_eager(self) -> Answers:
         """What ``generate()`` says of the clips, by kind."""
-        answers: dict[str, list[Prediction]] = {}
-        prepared = [self._task.prepare(clip) for clip in self._clips]
-        for start in range(0, len(prepared), BATCH):
-            batch = self._task.batch(prepared[start : start + BATCH], None, 0)
-            with torch.no_grad():
-                for kind, said in self._task.predict(self._network, batch).items():
-                    answers.setdefault(kind, []).extend(said)
-        return answers
+        return answers_to(self._network, self._task, self._clips)
 
-    def _say(self, translator: Translator) -> dict[str, list[Prediction]]:
-        """What a pack says of the clips, by kind, in the form of the trainer's own answers."""
-        answers: dict[str, list[Prediction]] = {kind: [] for kind in self._answers}
-        for clip in self._clips:
-            asked = self._task.prepare(clip).answers
-            names = [self._task.questions[question] for question, _ in asked]
-            found = translator.translate(clip.sequence, names)
-            for name, (_, truth) in zip(names, asked, strict=True):
-                kind = "glosses" if name == GLOSSES else "text"
-                said = found.answers[name].text
-                answers[kind].append(Prediction(clip.id, clip.signer, truth, said, ()))
-            if clip.glosses and LIVE_KIND in answers:
-                truth, said = " ".join(clip.glosses), " ".join(found.glosses)
-                answers[LIVE_KIND].append(Prediction(clip.id, clip.signer, truth, said, ()))
-        return answers
-
-    def _same(self, said: dict[str, list[Prediction]]) -> float:
+    def _same(self, said: Answers) -> float:
         """Percent of the decoder's answers that are the network's own, word for word."""
         same = []
         for kind in said.keys() - {LIVE_KIND}:
@@ -238,19 +213,6 @@ class EagerBackend:
 
     def close(self) -> None:
         """There is nothing to free."""
-
-
-def figures_of(answers: dict[str, list[Prediction]], text_language: str) -> dict[str, float]:
-    """The main figure of each kind, in percent: text.bleu4, glosses.wer, live_glosses.wer."""
-    return {
-        f"{kind}.{MAIN_FIGURE[kind]}": evaluate_predictions(
-            kind, said, text_language, n_resamples=0
-        )
-        .figures[MAIN_FIGURE[kind]]
-        .value
-        for kind, said in answers.items()
-        if said
-    }
 
 
 def pieces_of(tokenizer: Any) -> list[str]:

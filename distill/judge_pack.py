@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 
 from fingerpost.distill.compare_pack import pack_answers
-from fingerpost.distill.export_translator import figures_of
 from fingerpost.edge_runtime.pack import Pack
 from fingerpost.edge_runtime.translator import GLOSSES, Translator
+from fingerpost.trainer.evaluate import Answers, main_figures
 from fingerpost.trainer.feed import Clips
 from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.tasks.translation import LANGUAGES
-
-Answers = dict[str, list[Prediction]]  # by kind: isolated, text, glosses, live_glosses
 
 
 def judge_pack(pack: Pack, clips: Clips, n_clips: int = 0) -> dict[str, float]:
@@ -27,32 +25,31 @@ def judge_pack(pack: Pack, clips: Clips, n_clips: int = 0) -> dict[str, float]:
     if pack.manifest.translation is None:
         answers = {"isolated": pack_answers(pack, chosen)}
     else:
-        answers = translator_answers(pack, chosen)
+        translator = Translator(pack)
+        try:
+            answers = translator_answers(translator, chosen)
+        finally:
+            translator.close()
     if not answers:
         raise ValueError(
             f"no clip has a text or glosses that pack {pack.manifest.name} can be asked for"
         )
-    return figures_of(answers, clips.text_language)
+    return main_figures(answers, clips.text_language)
 
 
-def translator_answers(pack: Pack, clips: Sequence[Clip]) -> Answers:
+def translator_answers(translator: Translator, clips: Sequence[Clip]) -> Answers:
     """What a translation pack says of each clip, to each question that the clip has a truth for."""
     answers: Answers = {}
-    translator = Translator(pack)
-    try:
-        for clip in clips:
-            row = " ".join(clip.glosses)
-            language = LANGUAGES.get(clip.text_language, clip.text_language or "English")
-            truths = {language: ("text", clip.text.strip()), GLOSSES: ("glosses", row)}
-            asked = [q for q in translator.questions if truths.get(q, ("", ""))[1]]
-            found = translator.translate(clip.sequence, asked)
-            said = [(*truths[q], found.answers[q].text) for q in asked]
-            if row:
-                said.append(("live_glosses", row, " ".join(found.glosses)))
-            for kind, truth, text in said:
-                answers.setdefault(kind, []).append(
-                    Prediction(clip.id, clip.signer, truth, text, ())
-                )
-    finally:
-        translator.close()
+    for clip in clips:
+        row = " ".join(clip.glosses)
+        language = LANGUAGES.get(clip.text_language, clip.text_language or "English")
+        truths = {language: ("text", clip.text.strip()), GLOSSES: ("glosses", row)}
+        asked = [q for q in translator.questions if truths.get(q, ("", ""))[1]]
+        found = translator.translate(clip.sequence, asked)
+        said = [(*truths[q], found.answers[q].text) for q in asked]
+        if row:
+            said.append(("live_glosses", row, " ".join(found.glosses)))
+        for kind, truth, text in said:
+            one = Prediction(clip.id, clip.signer, truth, text, ())
+            answers.setdefault(kind, []).append(one)
     return answers

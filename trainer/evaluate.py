@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from fingerpost.trainer.checkpoint import load_checkpoint, resolve_checkpoint
-from fingerpost.trainer.evaluation import Evaluation, evaluate_predictions
+from fingerpost.trainer.evaluation import MAIN_FIGURE, Evaluation, evaluate_predictions
 from fingerpost.trainer.feed import Clips, PreparedClips, plain_batches
 from fingerpost.trainer.predictions import Prediction
+from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.tasks import find_task
 from fingerpost.trainer.tasks.task import Task
 
@@ -59,6 +60,29 @@ def load_for_answers(folder: Path, changes: dict[str, Any]) -> tuple[nn.Module, 
         return network, find_task(info["task"]).from_checkpoint(checkpoint, info)
     except KeyError as error:
         raise ValueError(f"{checkpoint}: config.json has no {error}; train it again") from error
+
+
+def answers_to(network: nn.Module, task: Task, clips: Sequence[Clip], batch: int = 16) -> Answers:
+    """What a network says of a few clips, by kind, in their order."""
+    answers: Answers = {}
+    network.eval()
+    prepared = [task.prepare(clip) for clip in clips]
+    with torch.no_grad():
+        for start in range(0, len(prepared), batch):
+            of_batch = task.batch(prepared[start : start + batch], None, 0)
+            for kind, said in task.predict(network, of_batch).items():
+                answers.setdefault(kind, []).extend(said)
+    return answers
+
+
+def main_figures(answers: Answers, text_language: str) -> dict[str, float]:
+    """Of each kind the figure that it is judged by, in percent: {"text.bleu4": 21.4}."""
+    figures = {}
+    for kind, said in answers.items():
+        name = MAIN_FIGURE[kind]
+        found = evaluate_predictions(kind, said, text_language, n_resamples=0)
+        figures[f"{kind}.{name}"] = found.figures[name].value
+    return figures
 
 
 def predict(
