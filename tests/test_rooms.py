@@ -22,7 +22,7 @@ ROOMS_BELOW = {
 FRONT_DOOR = set((ROOT / "app").glob("cli*.py"))
 
 TOO_HEAVY_FOR_A_PHONE = {"torch", "transformers", "torchao", "tensorflow", "pandas", "scipy"}
-# ExecuTorch's Python wheel takes PyTorch's tensors, and brings it along; phones have another library.
+# ExecuTorch's Python wheel takes PyTorch's tensors, and brings it along; not on phones.
 OF_A_WHEEL = {"edge_runtime/backends/executorch.py": {"torch"}}
 NEWER_THAN_PYTHON_3_10 = {"tomllib"}  # edge_runtime and app run on Jetson's 3.10
 ONLY_IN = {  # package: the files that may import it
