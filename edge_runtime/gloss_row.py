@@ -2,8 +2,8 @@
 
 ``LiveGlosses`` counts every frame. Somebody who scratches their head shows a frame of this and a
 frame of that, and a hard sign flickers between two. Here a gloss counts once it was the likeliest
-for some frames, a label that comes back at once is the same sign, and a line begins with a gloss
-that is surer than those after it.
+for some frames, a label that comes back at once is the same sign, and a line begins with one gloss
+beyond doubt, or with two that are surer than those after them.
 """
 
 from dataclasses import dataclass, field
@@ -19,14 +19,16 @@ class RowSettings:
     them, as probabilities.
 
     min_gloss_ms, min_share : of a gloss
-    begin_ms, begin_share : of the gloss that begins a line; those before it wait for it
+    begin_ms, begin_share : of the two glosses that begin a line; until then no gloss is given
+    alone_share : of a gloss that begins a line alone, as long as begin_ms too
     same_sign_ms : a label that comes back after no more than this is the same sign
     """
 
     min_gloss_ms: int = 80
     min_share: float = 0.5
-    begin_ms: int = 160
-    begin_share: float = 0.7
+    begin_ms: int = 200
+    begin_share: float = 0.9
+    alone_share: float = 0.98
     same_sign_ms: int = 200
 
 
@@ -82,8 +84,15 @@ class GlossRow:
         sign.frames.append(now)
         sign.shares.append(share)
         lasted_ms = len(sign.frames) * self._frame_ms
-        is_new = all(sign is not other for other in self._sure)
+        is_new = all(sign is not other for other in self._sure)  # equal ones are two signs
         if is_new and lasted_ms >= settings.min_gloss_ms and sign.share >= settings.min_share:
             self._sure.append(sign)
-        if lasted_ms >= settings.begin_ms and sign.share >= settings.begin_share:
-            self._begun = True
+        self._begun = self._begun or self._begins()
+
+    def _begins(self) -> bool:
+        """Whether the glosses so far are enough to begin a line."""
+        settings = self._settings
+        least = settings.begin_ms / self._frame_ms
+        shares = [sign.share for sign in self._sure if len(sign.frames) >= least]
+        n_likely = sum(share >= settings.begin_share for share in shares)
+        return n_likely >= 2 or max(shares, default=0.0) >= settings.alone_share
