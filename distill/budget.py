@@ -6,7 +6,8 @@
     wer = 1.0       # points
 
 ``choose`` tries the kinds in the order given, the cheapest first. Where one misses the budget, the
-layers that it costs most stay in float32: one, two, four, and so on; then comes the next kind.
+layers that it costs most stay in float32: one, two, four, and so on, while that is cheaper than the
+next kind. Then comes the next kind.
 """
 
 import math
@@ -122,6 +123,7 @@ def choose(
     budget: Budget | None = None,
     report: Callable[[Try], None] = lambda tried: None,
     simulate: Callable[[Scheme], Mapping[str, float]] | None = None,
+    weigh: Callable[[Scheme], float] | None = None,
 ) -> Chosen:
     """The first scheme that keeps the budget. ValueError where none does, with the best figures.
 
@@ -134,13 +136,15 @@ def choose(
     report : is told of each try
     simulate : figures as ``measure`` gives them, found without building anything; a scheme that
         misses the budget by these is not built, which saves minutes each time
+    weigh : about how many bytes a scheme takes; layers are kept only as long as the next kind is
+        dearer
     """
     if not kinds:
         raise ValueError("no kind of quantisation to try: give one or more")
     budget = budget or Budget()
     losses_of(reference, reference, budget)  # refused now rather than after the first build
     tried: list[Try] = []
-    for scheme in _schemes(kinds, ranked):
+    for scheme in _schemes(kinds, ranked, weigh):
         if simulate is not None and scheme.kind != "none":
             figures = dict(simulate(scheme))
             tried.append(Try(scheme, 0, figures, losses_of(reference, figures, budget)))
@@ -215,14 +219,27 @@ def describe(scheme: Scheme) -> str:
     return f"{scheme.kind} with {len(kept)} in float32 ({names}{more})"
 
 
-def _schemes(kinds: Sequence[str], ranked: Callable[[str], Sequence[str]]) -> Iterator[Scheme]:
-    """Each kind, then with more and more layers in float32, but never with all of them."""
-    for kind in kinds:
+def _schemes(
+    kinds: Sequence[str],
+    ranked: Callable[[str], Sequence[str]],
+    weigh: Callable[[Scheme], float] | None,
+) -> Iterator[Scheme]:
+    """Each kind, then with more and more layers in float32, but never with all of them.
+
+    Not with so many that the next kind, with none, would be as cheap.
+    """
+    for kind, dearer in zip(kinds, [*kinds[1:], None], strict=True):
         yield Scheme(kind)
-        layers = [] if kind == "none" else list(ranked(kind))
+        most = weigh(Scheme(dearer)) if weigh and dearer else math.inf
+        if kind == "none" or (weigh and weigh(Scheme(kind)) >= most):
+            continue
+        layers = list(ranked(kind))
         n_kept = 1
         while n_kept < min(len(layers), MOST_KEPT + 1):
-            yield Scheme(kind, frozenset(layers[:n_kept]))
+            scheme = Scheme(kind, frozenset(layers[:n_kept]))
+            if weigh and weigh(scheme) >= most:
+                break
+            yield scheme
             n_kept *= 2
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from fingerpost.distill.budget import Budget, Chosen, choose
 from fingerpost.distill.export_recogniser import EATS, RecogniserSource, recogniser_graphs
 from fingerpost.distill.export_translator import TranslatorSource, translator_graphs
-from fingerpost.distill.fake_quant import Ranges, fake_quantised, input_ranges
+from fingerpost.distill.fake_quant import Ranges, bytes_of, fake_quantised, input_ranges, layers_of
 from fingerpost.distill.samples import Samples
 from fingerpost.distill.scheme import Built, Calibration, Scheme, format_recipe
 from fingerpost.distill.sensitivity import Sensitivity, sensitivity
@@ -221,6 +221,7 @@ class Workbench:
         self._format, self._recipe = format, format_recipe(format)
         self._options = options
         self._calibration: Calibration | None = None
+        self._layers = layers_of(source.graphs)
 
     def kinds(self, quantization: str) -> list[str]:
         """The schemes that may be tried, the cheapest first; ValueError for an unknown one."""
@@ -276,6 +277,7 @@ class Workbench:
             self._ranked,
             budget,
             simulate=self._simulate if self.runs_here else None,
+            weigh=lambda scheme: bytes_of(self._layers, scheme),
         )
 
     def take(self, scheme: Scheme) -> Chosen:

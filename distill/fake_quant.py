@@ -31,6 +31,7 @@ GROUP = 32  # weights of a row that share a scale, in int4
 LANGUAGE_GRAPHS = ("read", "decode_step")  # whose linear layers are int4 where the scheme is
 LIMITS = {"int8": (-127, 127), "int8-static": (-127, 127), "int4": (-8, 7)}  # of weights
 INPUT_LIMITS = (-128, 127)
+BITS = {"none": 32, "fp16": 16, "int8": 8, "int8-static": 8, "int4": 4}  # of a weight
 SMALLEST = 1e-12  # scale, of a row of zeros
 Ranges = Mapping[str, tuple[float, float]]
 """Of each layer, the least and the greatest number that comes in."""
@@ -76,6 +77,17 @@ def kinds_of(layers: Mapping[str, nn.Module], scheme: Scheme) -> dict[str, str]:
     for name, layer in layers.items():
         kinds.setdefault(layer, "none" if layer in kept else _kind_of(name, layer, scheme.kind))
     return {name: kinds[layer] for name, layer in layers.items()}
+
+
+def bytes_of(layers: Mapping[str, nn.Module], scheme: Scheme) -> float:
+    """About how many bytes the weights of the layers take, scales and biases left out."""
+    weights = {id(layer): (layer, name) for name, layer in layers.items()}  # of two names, once
+    kinds = kinds_of(layers, scheme)
+    total = 0.0
+    for layer, name in weights.values():
+        assert isinstance(layer.weight, Tensor)
+        total += layer.weight.numel() * BITS[kinds[name]] / 8
+    return total
 
 
 @contextmanager

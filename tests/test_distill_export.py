@@ -185,7 +185,7 @@ def test_the_cheapest_scheme_within_the_budget_is_taken(checkpoint, samples, tmp
     )
     tried = [one.scheme.kind for one in made.chosen.tried]
     assert tried[0] == "int4" and made.pack.manifest.quantization == tried[-1] != "int4"
-    assert made.sensitivity is not None and made.sensitivity.ranked
+    assert made.sensitivity is None  # a recogniser in int4 is int8: layers need not be looked at
     assert made.pack.manifest.measured["exported: same answers"] == 100
 
 

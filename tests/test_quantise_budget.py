@@ -185,3 +185,32 @@ def test_what_a_simulation_rules_out_is_not_built():
         ("int8", 10),
     ]
     assert "simulated" in str(chosen.tried[0])
+
+
+def test_layers_are_kept_only_while_the_next_kind_is_dearer():
+    """Four layers of 8 bytes in float32, 2 in int8, 1 in int4: three of them kept cost 25."""
+    layers = ["a", "b", "c", "d"]
+
+    def weigh(scheme):
+        each = {"int4": 1, "int8-static": 2, "int8": 2, "none": 8}[scheme.kind]
+        return each * (4 - len(scheme.keep)) + 8 * len(scheme.keep)
+
+    tried = []
+    chosen = choose(
+        lambda scheme: Built({"a": b"x"}, {}),
+        lambda built: {"isolated.top1": 0.0},
+        {"isolated.top1": 0.0},
+        ["int4", "int8-static", "int8", "none"],
+        lambda kind: layers,
+        simulate=lambda scheme: tried.append(scheme) or {"isolated.top1": -50.0},
+        weigh=weigh,
+    )
+    # int4 with a layer kept is 11, more than all in int8
+    assert [(s.kind, len(s.keep)) for s in tried] == [
+        ("int4", 0),
+        ("int8-static", 0),
+        ("int8", 0),
+        ("int8", 1),
+        ("int8", 2),
+    ]
+    assert chosen.scheme.kind == "none"
