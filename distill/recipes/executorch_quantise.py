@@ -45,7 +45,8 @@ def with_int4_weights(module: nn.Module, kinds: Kinds) -> nn.Module:
 
     copied = copy.deepcopy(module)
     config = Int8DynamicActivationIntxWeightConfig(
-        weight_dtype=torch.int4, weight_granularity=PerGroup(GROUP)
+        weight_dtype=torch.int4,  # type: ignore[attr-defined]  # of which the stubs know nothing
+        weight_granularity=PerGroup(GROUP),
     )
     quantize_(copied, config, filter_fn=lambda _, name: name in names)
     return copied
