@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_stderr_lock = threading.Lock()
+_stderr_lock = threading.RLock()  # one silence may be inside another
 
 
 def copy_of_stderr() -> int:

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 
 import torch
 
+from fingerpost.edge_runtime.quiet import quiet_stderr
+
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Inside, nothing that Python code writes is shown, and torch records no gradients."""
+    """Inside, nothing that Python or native code writes is shown; torch records no gradients."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -19,6 +21,7 @@ def quiet() -> Iterator[None]:
             warnings.catch_warnings(),
             contextlib.redirect_stdout(io.StringIO()),
             contextlib.redirect_stderr(io.StringIO()),
+            quiet_stderr(),
             torch.no_grad(),
         ):
             warnings.simplefilter("ignore")

@@ -91,7 +91,9 @@ class ExecutorchBackend:
 
         assert self._method is not None, "run() after close()"
         check_inputs(self._file, self._specs, inputs)
-        given = [torch.from_numpy(np.require(inputs[n], requirements=["C", "W"])) for n in self._specs]
+        given = [
+            torch.from_numpy(np.require(inputs[n], requirements=["C", "W"])) for n in self._specs
+        ]
         try:
             outputs = self._method.execute(given)
         except RuntimeError as error:  # a token beyond the table, for one
