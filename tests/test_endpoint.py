@@ -120,7 +120,7 @@ def test_without_shoulders_a_palm_gives_the_size():
 
 
 def scores_of(text, share=0.99):
-    """A row of logits for each letter: "." is blank, "a" label 1, "b" label 2; share of the label."""
+    """Logits of frames, one for each letter: "." is blank, "a" label 1. share : of the label"""
     rows = np.full((len(text), 4), np.log((1 - share) / 3))
     for t, letter in enumerate(text):
         rows[t, ".abc".index(letter)] = np.log(share)

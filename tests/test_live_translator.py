@@ -1,4 +1,4 @@
-"""The live translator with a made-up pack: lines in order, words never taken back, rest ends them."""
+"""The live translator with a made-up pack: lines in order, no word taken back, rest ends them."""
 
 from dataclasses import replace
 from types import SimpleNamespace
