@@ -112,6 +112,14 @@ class LiveTranslator:
         """Frees the memory of the graphs."""
         self._translator.close()
 
+    def _begin_none(self) -> None:
+        self._sentence: Sentence | None = None
+        self._row.reset()
+        self._times: list[int] = []  # of the frames that the sentence has seen
+        self._n_scores = 0  # of them that the row has seen
+        self._n_shown = 0
+        self._line_id: int | None = None
+
     def _take(self, frame: KeypointFrame) -> list[CaptionEvent]:
         """Reads a frame of the sentence, or keeps it: it may belong to the one that comes."""
         self._endpoint.push(frame)
@@ -171,14 +179,6 @@ class LiveTranslator:
             events.append(LineCompleted(self._line_id, line))
         self._begin_none()
         return events
-
-    def _begin_none(self) -> None:
-        self._sentence: Sentence | None = None
-        self._row.reset()
-        self._times: list[int] = []  # of the frames that the sentence has seen
-        self._n_scores = 0  # of them that the row has seen
-        self._n_shown = 0
-        self._line_id: int | None = None
 
     def _line(self, text: str, score: float) -> Line:
         """score : 0 to 1, of the answer; of a line in the making, the mean of its glosses"""
