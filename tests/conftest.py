@@ -30,6 +30,38 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def talkative(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny pocket translator's checkpoint, untrained, but with scores far enough apart to say
+    many things of the first three sentences of the rendered signer."""
+    import torch
+
+    from fingerpost.trainer.checkpoint import save_checkpoint
+    from fingerpost.trainer.signer_corpus import make_clip
+    from fingerpost.trainer.tasks.pocket_translation import PocketTranslation, Settings
+    from fingerpost.trainer.text_tokenizer import train_tokenizer
+
+    torch.manual_seed(1)
+    clips = [make_clip("val", number) for number in range(3)]
+    glosses = sorted({gloss for clip in clips for gloss in clip.glosses})
+    tokenizer = train_tokenizer([clip.text for clip in clips] + glosses, 90)
+    task = PocketTranslation(Settings(max_tokens=12), tokenizer, glosses, ("English", "glosses"))
+    model = task.new_model(
+        {
+            **{"width": 32, "n_blocks": 2, "n_heads": 2, "past": 16, "d_model": 32, "d_ff": 32},
+            **{"d_kv": 16, "n_reader_heads": 2, "n_layers": 1, "n_decoder_layers": 1},
+            **{"n_perceiver_layers": 1, "dropout": 0.0},
+        }
+    ).eval()
+    with torch.no_grad():
+        model.gloss_head.weight.mul_(8)
+        model.language_model.get_output_embeddings().weight.mul_(3)
+    folder = tmp_path_factory.mktemp("talkative")
+    info = {"task": "pocket_translation", **task.save(folder), "data": {"signer": "0"}}
+    save_checkpoint(folder, model, info, {"validation": {"text.bleu4": 1.0}})
+    return folder
+
+
 def clips_of_ways() -> Iterator:
     from fingerpost.trainer.shards import Clip
 

@@ -17,19 +17,11 @@ from fingerpost.distill.recipes import tflite as recipe  # noqa: E402
 from fingerpost.distill.scheme import Built  # noqa: E402
 from fingerpost.edge_runtime.pack import open_pack, verify_pack  # noqa: E402
 from fingerpost.edge_runtime.translator import Translator  # noqa: E402
-from fingerpost.trainer.checkpoint import save_checkpoint  # noqa: E402
 from fingerpost.trainer.shards import ShardsAbout, write_shards  # noqa: E402
 from fingerpost.trainer.signer_corpus import make_clip  # noqa: E402
-from fingerpost.trainer.tasks.pocket_translation import PocketTranslation, Settings  # noqa: E402
-from fingerpost.trainer.text_tokenizer import train_tokenizer  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-SMALL = {
-    **{"width": 32, "n_blocks": 2, "n_heads": 2, "past": 16, "d_model": 32, "d_ff": 32},
-    **{"d_kv": 16, "n_reader_heads": 2, "n_layers": 1, "n_decoder_layers": 1},
-    **{"n_perceiver_layers": 1, "dropout": 0.0},
-}
 OPTIONS = ExportOptions(
     quantization="auto",
     corpus=(),
@@ -52,24 +44,6 @@ def shards(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shards") / "signer"
     clips = [make_clip("val", number) for number in range(3)]
     return write_shards(folder, clips, ShardsAbout(corpus="signer", schema="sign69")).folder
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    """Untrained, but with scores far enough apart to say many things."""
-    torch.manual_seed(1)
-    clips = [make_clip("val", number) for number in range(3)]
-    glosses = sorted({gloss for clip in clips for gloss in clip.glosses})
-    tokenizer = train_tokenizer([clip.text for clip in clips] + glosses, 90)
-    task = PocketTranslation(Settings(max_tokens=12), tokenizer, glosses, ("English", "glosses"))
-    model = task.new_model(SMALL).eval()
-    with torch.no_grad():
-        model.gloss_head.weight.mul_(8)
-        model.language_model.get_output_embeddings().weight.mul_(3)
-    folder = tmp_path_factory.mktemp("checkpoint")
-    info = {"task": "pocket_translation", **task.save(folder), "data": {"signer": "0"}}
-    save_checkpoint(folder, model, info, {"validation": {"text.bleu4": 1.0}})
-    return folder
 
 
 @pytest.fixture
@@ -106,11 +80,11 @@ def faked(monkeypatch):
     return use
 
 
-def test_a_translator_becomes_a_pack_that_says_the_same(checkpoint, shards, tmp_path, faked):
+def test_a_translator_becomes_a_pack_that_says_the_same(talkative, shards, tmp_path, faked):
     faked()
     told = []
     options = dataclasses.replace(OPTIONS, corpus=(str(shards),))
-    (record,) = export_formats(checkpoint, tmp_path, ["tflite"], options, told.append)
+    (record,) = export_formats(talkative, tmp_path, ["tflite"], options, told.append)
     # The files say what PyTorch says, so the first that a simulation does not rule out is taken.
     assert told == [] and record["quantization"] == record["tried"][-1]["scheme"]
     assert record["figures"]["same answers"] == 100
@@ -122,37 +96,37 @@ def test_a_translator_becomes_a_pack_that_says_the_same(checkpoint, shards, tmp_
     translator = Translator(pack)
     assert translator.questions == ("English", "glosses") and translator.max_tokens == 12
     again = export_pack(
-        checkpoint,
+        talkative,
         tmp_path / "again.fpk",
         quantization="auto",
         name="ways",
         data=OPTIONS.data,
-        source=open_source(checkpoint, clips=[make_clip("val", k) for k in (0, 1)]),
+        source=open_source(talkative, clips=[make_clip("val", k) for k in (0, 1)]),
     )
     assert again.path.read_bytes() == pack.path.read_bytes()
 
 
-def test_a_kind_that_changes_answers_is_passed_over(checkpoint, shards, tmp_path, faked):
+def test_a_kind_that_changes_answers_is_passed_over(talkative, shards, tmp_path, faked):
     faked(spoil=("int4", "int8-static"))
     options = dataclasses.replace(OPTIONS, corpus=(str(shards),), budget=Budget(bleu4=0, wer=0))
     told = []
-    records = export_formats(checkpoint, tmp_path, ["tflite"], options, told.append)
+    records = export_formats(talkative, tmp_path, ["tflite"], options, told.append)
     kinds = [one["scheme"] for one in records[0]["tried"]]
     assert kinds[0] == "int4" and kinds[-1] == records[0]["quantization"]
     if records[0]["network"]["glosses.wer"] != 100:  # else spoiled answers are no worse
         assert records[0]["quantization"] not in ("int4", "int8-static")
 
 
-def test_float_files_that_say_something_else_give_no_pack(checkpoint, shards, tmp_path, faked):
+def test_float_files_that_say_something_else_give_no_pack(talkative, shards, tmp_path, faked):
     faked(spoil=("none",))
     options = dataclasses.replace(OPTIONS, corpus=(str(shards),))
     with pytest.raises(ValueError, match="no pack written, the exported graph differs: decode_st"):
-        export_formats(checkpoint, tmp_path / "packs", ["tflite"], options, print)
+        export_formats(talkative, tmp_path / "packs", ["tflite"], options, print)
     assert not (tmp_path / "packs").exists()
 
 
 def test_one_format_that_fails_does_not_keep_the_others(
-    checkpoint, shards, tmp_path, faked, monkeypatch
+    talkative, shards, tmp_path, faked, monkeypatch
 ):
     faked()
 
@@ -162,33 +136,33 @@ def test_one_format_that_fails_does_not_keep_the_others(
     monkeypatch.setattr("fingerpost.distill.recipes.onnx.build", cannot)
     options = dataclasses.replace(OPTIONS, corpus=(str(shards),), quantization="int8")
     told = []
-    records = export_formats(checkpoint, tmp_path, ["onnx", "tflite"], options, told.append)
+    records = export_formats(talkative, tmp_path, ["onnx", "tflite"], options, told.append)
     assert [one["format"] for one in records] == ["tflite"]
     assert told == ["onnx: onnx is not well today"]
 
 
-def test_what_a_user_gets_wrong_is_one_line(checkpoint, shards, tmp_path):
+def test_what_a_user_gets_wrong_is_one_line(talkative, shards, tmp_path):
     with pytest.raises(ValueError, match="translates: give --corpus"):
-        export_formats(checkpoint, tmp_path, ["tflite"], OPTIONS, print)
+        export_formats(talkative, tmp_path, ["tflite"], OPTIONS, print)
     two = dataclasses.replace(OPTIONS, corpus=(str(shards),))
     with pytest.raises(ValueError, match="is one file, 2 formats are asked for: give a folder"):
-        export_formats(checkpoint, tmp_path / "a.fpk", ["tflite", "onnx"], two, print)
+        export_formats(talkative, tmp_path / "a.fpk", ["tflite", "onnx"], two, print)
     with pytest.raises(ValueError, match="no clip in split 'spring'"):
         spring = dataclasses.replace(two, split="spring")
-        export_formats(checkpoint, tmp_path, ["tflite"], spring, print)
-    teacher = dataclasses.replace(OPTIONS, teacher=checkpoint)
+        export_formats(talkative, tmp_path, ["tflite"], spring, print)
+    teacher = dataclasses.replace(OPTIONS, teacher=talkative)
     with pytest.raises(ValueError, match="give --corpus"):
-        export_formats(checkpoint, tmp_path, ["tflite"], teacher, print)
+        export_formats(talkative, tmp_path, ["tflite"], teacher, print)
     assert setting_of("lead_ms=200") == ("lead_ms", 200) and setting_of("a=0.5") == ("a", 0.5)
     with pytest.raises(ValueError, match="--set high: write it like"):
         setting_of("high")
 
 
-def test_the_command_prints_a_table_and_json(checkpoint, shards, tmp_path, faked):
+def test_the_command_prints_a_table_and_json(talkative, shards, tmp_path, faked):
     from typer.testing import CliRunner
 
     faked()
-    arguments = ["export", str(checkpoint), "-o", str(tmp_path), "--format", "tflite"]
+    arguments = ["export", str(talkative), "-o", str(tmp_path), "--format", "tflite"]
     arguments += ["--corpus", str(shards), "--clips", "2", "--name", "ways"]
     shown = CliRunner().invoke(app, arguments)
     assert shown.exit_code == 0 and "BLEU-4" in shown.stdout and "PyTorch" in shown.stdout
@@ -197,26 +171,28 @@ def test_the_command_prints_a_table_and_json(checkpoint, shards, tmp_path, faked
     assert record["pack"] == str(tmp_path / "ways-tflite.fpk") and record["delegated"]["read"] == 1
 
 
-def test_a_checkpoint_is_fine_tuned_for_its_numbers(checkpoint, shards, tmp_path):
+def test_a_checkpoint_is_fine_tuned_for_its_numbers(talkative, shards, tmp_path):
     """By the command; a checkpoint that no recipe made is refused in one line."""
     from typer.testing import CliRunner
 
-    arguments = ["quantise", str(checkpoint), "-o", str(tmp_path / "run"), "--steps", "2"]
+    arguments = ["quantise", str(talkative), "-o", str(tmp_path / "run"), "--steps", "2"]
     refused = CliRunner().invoke(app, arguments)
     assert refused.exit_code == 2 and not (tmp_path / "run").exists()
+    sizes = json.loads((talkative / "config.json").read_text())["config"]
+    known = ("n_pieces", "n_glosses", "questions")  # by the task, from the data
     recipe = {
         "task": "pocket_translation",
         "data": {"train": [str(shards)], "train_split": "val", "val_split": "val"},
         "training": {"lr": 1e-3, "batch": 2, "steps": 2},
-        "model": SMALL,
+        "model": {name: size for name, size in sizes.items() if name not in known},
         "settings": {"max_tokens": 12, "beams": 1},
     }
     trained = tmp_path / "trained"
     trained.mkdir()
-    for path in checkpoint.rglob("*"):
+    for path in talkative.rglob("*"):
         if path.is_file():
-            (trained / path.relative_to(checkpoint)).parent.mkdir(exist_ok=True)
-            (trained / path.relative_to(checkpoint)).write_bytes(path.read_bytes())
+            (trained / path.relative_to(talkative)).parent.mkdir(exist_ok=True)
+            (trained / path.relative_to(talkative)).write_bytes(path.read_bytes())
     info = json.loads((trained / "config.json").read_text()) | {"recipe": recipe}
     (trained / "config.json").write_text(json.dumps(info))
     arguments[1] = str(trained)

@@ -15,18 +15,9 @@ from fingerpost.edge_runtime.preprocess_live import preprocess_live  # noqa: E40
 from fingerpost.edge_runtime.resample import resample  # noqa: E402
 from fingerpost.edge_runtime.translator import Translator, kept_frames, read_pieces  # noqa: E402
 from fingerpost.edge_runtime.translator_check import check_translator  # noqa: E402
-from fingerpost.trainer.checkpoint import save_checkpoint  # noqa: E402
 from fingerpost.trainer.signer_corpus import make_clip  # noqa: E402
-from fingerpost.trainer.tasks.pocket_translation import PocketTranslation, Settings  # noqa: E402
-from fingerpost.trainer.text_tokenizer import train_tokenizer  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-SMALL = {
-    **{"width": 32, "n_blocks": 2, "n_heads": 2, "past": 16, "d_model": 32, "d_ff": 32},
-    **{"d_kv": 16, "n_reader_heads": 2, "n_layers": 1, "n_decoder_layers": 1},
-    **{"n_perceiver_layers": 1, "dropout": 0.0},
-}
 
 
 @pytest.fixture(scope="module")
@@ -35,20 +26,8 @@ def clips():
 
 
 @pytest.fixture(scope="module")
-def source(clips, tmp_path_factory):
-    """A tiny translator, untrained, but with scores far enough apart to say many things."""
-    torch.manual_seed(1)
-    glosses = sorted({gloss for clip in clips for gloss in clip.glosses})
-    tokenizer = train_tokenizer([clip.text for clip in clips] + glosses, 90)
-    task = PocketTranslation(Settings(max_tokens=12), tokenizer, glosses, ("English", "glosses"))
-    model = task.new_model(SMALL).eval()
-    with torch.no_grad():
-        model.gloss_head.weight.mul_(8)
-        model.language_model.get_output_embeddings().weight.mul_(3)
-    folder = tmp_path_factory.mktemp("checkpoint")
-    info = {"task": "pocket_translation", **task.save(folder)}
-    save_checkpoint(folder, model, info, {"validation": {"text.bleu4": 1.0}})
-    return TranslatorSource(folder, clips)
+def source(talkative, clips):
+    return TranslatorSource(talkative, clips)
 
 
 @pytest.fixture(scope="module")
