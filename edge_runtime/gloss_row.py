@@ -21,6 +21,7 @@ class RowSettings:
     min_gloss_ms, min_share : of a gloss
     begin_ms, begin_share : of the two glosses that begin a line; until then no gloss is given
     alone_share : of a gloss that begins a line alone, as long as begin_ms too
+    begin_gap_ms : after so long without a gloss, those that have begun no line are forgotten
     same_sign_ms : a label that comes back after no more than this is the same sign
     """
 
@@ -29,6 +30,7 @@ class RowSettings:
     begin_ms: int = 200
     begin_share: float = 0.9
     alone_share: float = 0.98
+    begin_gap_ms: int = 1000
     same_sign_ms: int = 200
 
 
@@ -79,6 +81,9 @@ class GlossRow:
         self._open = [sign for sign in self._open if now - sign.frames[-1] - 1 <= n_between]
         sign = next((sign for sign in self._open if sign.label == label), None)
         if sign is None:
+            last = max((sign.frames[-1] for sign in self._sure), default=now)
+            if not self._begun and (now - last - 1) * self._frame_ms > settings.begin_gap_ms:
+                self._sure.clear()
             sign = Sign(label)
             self._open.append(sign)
         sign.frames.append(now)

@@ -142,6 +142,14 @@ def test_one_sure_gloss_begins_a_line_and_a_flash_does_not():
     assert row_of("") == []
 
 
+def test_glosses_far_apart_do_not_begin_a_line_together():
+    gap = "." * 25  # a second
+    assert row_of(f"aaaaa{gap}bbbbb", share=0.95) == [1, 2]
+    assert row_of(f"aaaaa{gap}.bbbbb", share=0.95) == []
+    assert row_of(f"aaaaa{gap}.bbbbb.ccccc", share=0.95) == [2, 3]
+    assert row_of(f"aaaaa{gap}.bb") == [1, 2]  # the line has begun
+
+
 def test_in_a_line_short_glosses_count_too_and_one_frame_does_not():
     assert row_of("aaaaa..b..cc") == [1, 3]
     assert row_of("cc..aaaaa") == [3, 1]  # it has waited
