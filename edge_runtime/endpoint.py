@@ -39,7 +39,7 @@ class EndpointSettings:
     """
 
     rest_line: float = 1.15
-    reach: float = 0.12
+    reach: float = 0.18
     lowered_ms: int = 400
     lost_ms: int = 1000
     rest_ms: int = 1200

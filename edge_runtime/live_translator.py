@@ -125,14 +125,18 @@ class LiveTranslator:
         self._endpoint.push(frame)
         if self._sentence is None and self._endpoint.moves:
             self._sentence = self._translator.begin()
-        resting = self._endpoint.rest_ms > self._settings.tail_ms
+        # A sign that turns on the spot looks like rest: while one is seen, only a long rest counts.
+        in_sign = self._sentence is not None and _shows_gloss(self._sentence)
+        resting = self._endpoint.rest_ms > self._settings.tail_ms and not in_sign
         if self._sentence is None or resting:
             self._lead.append(frame)
             events = []
         else:
             events = self._read([*self._lead, frame])
             self._lead.clear()
-        if self._sentence is not None and self._endpoint.ended(bool(self._row.signs)):
+        if self._sentence is not None and self._endpoint.ended(
+            something_read=bool(self._row.signs) and not in_sign
+        ):
             events += self._complete()
         return events
 
@@ -222,6 +226,11 @@ class LiveTranslator:
 def _shown(gloss: str) -> str:
     """In capitals, as linguists write them."""
     return gloss.upper().replace(" ", "-")
+
+
+def _shows_gloss(sentence: Sentence) -> bool:
+    """Whether the last frame that was scored is of a sign."""
+    return bool(sentence.scores) and int(sentence.scores[-1].argmax()) != BLANK
 
 
 def _shares(scores: np.ndarray) -> np.ndarray:

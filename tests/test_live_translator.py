@@ -166,6 +166,14 @@ def test_a_sentence_that_is_too_long_goes_on_in_another_line(
     assert list(dict.fromkeys(glosses)) == ["hello", "you", "want", "coffee"]
 
 
+def test_a_sign_on_the_spot_is_no_rest(performance):
+    """With such a reach coffee, ground for 1.4 s, is a hand that is still."""
+    assert performance.spans[4][2] - performance.spans[4][1] > 1200
+    live, _ = live_of(performance.spans, {"reach": 0.25})
+    lines = completed(said(live, performance.keypoints().frames()))
+    assert lines[-1].end_ms >= performance.spans[4][2] - 40
+
+
 def test_the_end_of_the_stream_completes_the_line(performance):
     live, _ = live_of(performance.spans)
     frames = [f for f in performance.keypoints().frames() if f.time_ms <= performance.spans[1][2]]
