@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from fingerpost.distill.budget import Budget
-from fingerpost.distill.export import Exported, Source, export, open_source
+from fingerpost.distill.export import Exported, export, open_source
 from fingerpost.distill.samples import read_samples
+from fingerpost.distill.workbench import Source
 from fingerpost.edge_runtime.backends import runs_here
 from fingerpost.edge_runtime.pack import SUFFIX
 from fingerpost.trainer.checkpoint import load_checkpoint, resolve_checkpoint

@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra export")
 
 from fingerpost.distill import export as export_module  # noqa: E402
+from fingerpost.distill import workbench  # noqa: E402
 from fingerpost.distill.export import MIN_DELEGATED, export, export_pack  # noqa: E402
 from fingerpost.distill.recipes import tflite as recipe  # noqa: E402
 from fingerpost.distill.samples import Samples, read_samples  # noqa: E402
@@ -86,7 +87,7 @@ def test_weights_are_free_only_if_all_data_is():
         (["WLASL hands (C-UDA 1.0, not commercial)", "rendered signer"], False),
         ([], False),
     ):
-        assert (export_module._licences(data).weights == "Apache-2.0") is free
+        assert (workbench._licences(data).weights == "Apache-2.0") is free
 
 
 def test_metrics_become_flat_figures():
