@@ -17,6 +17,8 @@ from torch import nn
 from fingerpost.distill.distil_lesson import Lessons
 from fingerpost.distill.distil_network import DistilNetwork
 from fingerpost.distill.distil_recipe import DistilRecipe, check_distil
+from fingerpost.distill.distil_signs import KIND as SIGNS
+from fingerpost.distill.distil_signs import DistilSigns, check_signs
 from fingerpost.distill.distil_start import start_from_layers
 from fingerpost.distill.distil_task import DistilTask, check_listens
 from fingerpost.distill.teacher import STATES, hash_of_teacher, open_teacher
@@ -29,7 +31,7 @@ from fingerpost.distill.teacher_cache import (
 )
 from fingerpost.trainer.checkpoint import CONFIG, load_checkpoint, resolve_checkpoint
 from fingerpost.trainer.feed import Clips
-from fingerpost.trainer.network import new_network
+from fingerpost.trainer.network import PlainScaffold, Scaffold, new_network
 from fingerpost.trainer.tasks.task import Task
 from fingerpost.trainer.text_tokenizer import TOKENIZER, load_tokenizer
 from fingerpost.trainer.train import Report, load_data, say_nothing, train
@@ -62,11 +64,15 @@ def distil(
     rule before the teacher is asked.
     """
     check_distil(recipe)
-    check_listens(recipe.task)
+    if recipe.task != SIGNS:
+        check_listens(recipe.task)
     checkpoint = resolve_checkpoint(teacher)
     recipe = _with_teacher(recipe, checkpoint)
     task, clips, _ = load_data(recipe)
-    _check_tokenizer(task, checkpoint)
+    if recipe.task == SIGNS:
+        _check_same_signs(recipe, task, checkpoint)
+    else:
+        _check_tokenizer(task, checkpoint)
     around = WithTeacher(recipe, checkpoint, tell)
     around.begin(new_network(recipe, task))
     around.cache = _asked(checkpoint, recipe, clips, cache_folder, tell_asked, changes or {})
@@ -81,7 +87,11 @@ class WithTeacher:
     def __init__(self, recipe: DistilRecipe, checkpoint: Path, tell: Tell) -> None:
         self.recipe, self.checkpoint, self.tell = recipe, checkpoint, tell
 
-    def task(self, task: Task) -> DistilTask:
+    def task(self, task: Task) -> DistilTask | DistilSigns:
+        if self.recipe.task == SIGNS:
+            return DistilSigns(
+                task, self.cache, self.recipe.distil, self.recipe.teacher.temperatures
+            )
         listener: Any = task
         asked = self.cache.kinds()
         if not asked & set(listener.settings.asks):
@@ -100,7 +110,9 @@ class WithTeacher:
             self.tell(f"{lessons.n_left_out} of {n} glosses are no token of their own: not taught")
         return DistilTask(task, self.cache, lessons)
 
-    def network(self, network: nn.Module) -> DistilNetwork:
+    def network(self, network: nn.Module) -> Scaffold:
+        if self.recipe.task == SIGNS:
+            return PlainScaffold(network)
         for line in self.begin(network):
             self.tell(f"from the teacher: {line}")
         return DistilNetwork(
@@ -126,12 +138,21 @@ def _with_teacher(recipe: DistilRecipe, checkpoint: Path) -> DistilRecipe:
     """The recipe with the teacher's hash, and its tokenizer where it names none."""
     if not (checkpoint / CONFIG).is_file():
         raise ValueError(f"{checkpoint} is no checkpoint: give a teacher, or a training's folder")
+    made = msgspec.structs.replace(recipe.distil, teacher=hash_of_teacher(checkpoint))
+    if recipe.task == SIGNS:
+        return msgspec.structs.replace(recipe, distil=made)
     if not (checkpoint / TOKENIZER).is_dir():
         raise ValueError(f"{checkpoint} writes no texts: it cannot teach the task {recipe.task!r}")
     settings = dict(recipe.settings)
     settings["tokenizer"] = settings.get("tokenizer") or str(checkpoint / TOKENIZER)
-    made = msgspec.structs.replace(recipe.distil, teacher=hash_of_teacher(checkpoint))
     return msgspec.structs.replace(recipe, settings=settings, distil=made)
+
+
+def _check_same_signs(recipe: DistilRecipe, task: Any, checkpoint: Path) -> None:
+    _, info, _ = load_checkpoint(checkpoint)
+    if info.get("task") != SIGNS:
+        raise ValueError(f"{checkpoint} names no single signs: it cannot teach the task {SIGNS!r}")
+    check_signs(recipe.distil, task.vocabulary, info["vocabulary"])
 
 
 def _check_tokenizer(task: Any, checkpoint: Path) -> None:

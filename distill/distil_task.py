@@ -62,5 +62,6 @@ def check_listens(name: str) -> None:
     can = [known for known, task in TASKS.items() if all(hasattr(task, what) for what in LISTENS)]
     if name not in can:
         raise ValueError(
-            f"the task {name!r} cannot learn from a teacher; those that can: {', '.join(can)}"
+            f"the task {name!r} cannot learn from a teacher; those that can: isolated, "
+            f"{', '.join(can)}"
         )

@@ -27,7 +27,7 @@ from fingerpost.distill.fake_quant import Ranges, kinds_of, layers_of, quantise
 from fingerpost.distill.scheme import Scheme
 from fingerpost.trainer.checkpoint import load_checkpoint, resolve_checkpoint
 from fingerpost.trainer.models.pocket_graphs import Graph
-from fingerpost.trainer.network import Scaffold
+from fingerpost.trainer.network import PlainScaffold, Scaffold
 from fingerpost.trainer.recipe import Recipe, convert
 from fingerpost.trainer.tasks.task import Task
 from fingerpost.trainer.train import Report, say_nothing, train
@@ -137,11 +137,4 @@ class _Rounded:
         if set(kinds_of(layers, self._scheme).values()) <= {"none"}:
             raise ValueError("nothing of the network would be rounded: give a scheme that does")
         quantise(layers, self._scheme, self._ranges)
-        return _Plain(network)
-
-
-class _Plain(Scaffold):
-    """A scaffold that adds nothing."""
-
-    def forward(self, *inputs: Any, **named: Any) -> Any:
-        return self.inner(*inputs, **named)
+        return PlainScaffold(network)

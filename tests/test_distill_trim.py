@@ -224,7 +224,7 @@ def test_mistakes_are_errors_of_one_line(few: Path, learned: Path, tmp_path: Pat
         assert len(done.stderr.splitlines()) == 1 and not out.exists()
         assert not list(tmp_path.glob(".*.part"))
 
-    says("say what to make: --trim-only", learned, "--corpus", few)
+    says("one of the two", learned, "--corpus", few, "--trim-only", "--cache-only")
     says("is no checkpoint: it has no", tmp_path, "--corpus", few, "--trim-only")
     says("no folder", learned, "--corpus", tmp_path / "none", "--trim-only")
     says("no clip in split 'dev'", learned, "--corpus", few, "--trim-only", "--split", "dev")

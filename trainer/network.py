@@ -31,6 +31,13 @@ class Scaffold(nn.Module):
         self.inner = inner
 
 
+class PlainScaffold(Scaffold):
+    """One that adds nothing."""
+
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        return self.inner(*inputs, **named)
+
+
 def bare(network: nn.Module) -> nn.Module:
     """The network without its scaffold; itself where it has none."""
     return network.inner if isinstance(network, Scaffold) else network

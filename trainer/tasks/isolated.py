@@ -144,7 +144,10 @@ class Isolated:
         return Batch({"keypoints": keypoints, "labels": labels}, len(clips), list(clips))
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        logits = model(batch.inputs["keypoints"])
+        return self.losses_of(model(batch.inputs["keypoints"]), batch)
+
+    def losses_of(self, logits: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """The terms of a batch whose scores (B, V) are known."""
         smoothing = self.settings.label_smoothing
         labels = batch.inputs["labels"]
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
