@@ -78,7 +78,7 @@ def export(
     quiet_imports()
     from fingerpost.app.commands_export import show_exported
     from fingerpost.app.terminal import tell
-    from fingerpost.distill.budget import Budget, budget_in
+    from fingerpost.distill.budget import budget_in
     from fingerpost.distill.export_formats import ExportOptions, export_formats
 
     formats = tuple(dict.fromkeys(format or FOR_DEVICES))
@@ -90,7 +90,7 @@ def export(
         corpus=tuple(str(folder) for folder in corpus or ()),
         split=split,
         n_clips=n_clips,
-        budget=budget_in(recipe) if recipe else Budget(),
+        budget=budget_in(recipe) if recipe else None,
         teacher=teacher,
         sample=sample,
         name=name,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from fingerpost.distill.budget import Budget
 from fingerpost.distill.teacher import TeacherSettings, check_settings
 from fingerpost.trainer.recipe import Recipe
 
@@ -43,10 +44,11 @@ class Distil(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class DistilRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A training with a teacher."""
+    """A training with a teacher. budget : what quantising the student may cost, at its export"""
 
     distil: Distil = Distil()
     teacher: TeacherSettings = TeacherSettings()
+    budget: Budget = Budget()
 
 
 def with_clips(recipe: DistilRecipe, folders: Sequence[str]) -> DistilRecipe:

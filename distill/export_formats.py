@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fingerpost.distill.budget import Budget
+from fingerpost.distill.budget import Budget, budget_of
 from fingerpost.distill.export import Exported, export, open_source
 from fingerpost.distill.samples import read_samples
 from fingerpost.distill.workbench import Source
@@ -22,13 +22,17 @@ Record = dict[str, Any]  # of one pack, as --json prints it
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """As the command has them. of_format : by format, what it alone understands"""
+    """As the command has them.
+
+    budget : None = that of the recipe that made the checkpoint, or the defaults
+    of_format : by format, what it alone understands
+    """
 
     quantization: str
     corpus: tuple[str, ...]
     split: str
     n_clips: int
-    budget: Budget
+    budget: Budget | None
     teacher: Path | None
     sample: Path | None
     name: str
@@ -94,7 +98,7 @@ def export_one(
         version=options.version,
         data=options.data,
         settings=options.settings,
-        budget=options.budget,
+        budget=options.budget or _own_budget(checkpoint),
         measured=measured,
         force=options.force,
         options=options.of_format.get(format, {}),
@@ -154,6 +158,11 @@ def record_of(made: Exported, format: str) -> Record:
         "tried": [{"scheme": t.scheme.kind, "kept": len(t.scheme.keep)} for t in made.chosen.tried],
         "remarks": remarks,
     }
+
+
+def _own_budget(checkpoint: Path) -> Budget:
+    _, info, _ = load_checkpoint(checkpoint)
+    return budget_of(info.get("recipe", {}), str(checkpoint))
 
 
 def _own_corpus(checkpoint: Path) -> tuple[str, ...]:

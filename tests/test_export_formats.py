@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import pytest
 
@@ -199,3 +200,21 @@ def test_a_checkpoint_is_fine_tuned_for_its_numbers(talkative, shards, tmp_path)
     made = CliRunner().invoke(app, [*arguments, "--quantization", "int4"])
     assert made.exit_code == 0, made.output
     assert list((tmp_path / "run").glob("best-*/model.safetensors"))
+
+
+def test_the_budget_is_that_of_the_recipe_that_made_the_checkpoint(
+    talkative, shards, tmp_path, faked
+):
+    """Spoiled answers in int8: only a budget of all that can be lost allows them."""
+    faked(spoil=("int8",))
+    made = tmp_path / "made"
+    shutil.copytree(talkative, made)
+    info = json.loads((made / "config.json").read_text())
+    info["recipe"] = {"budget": {"bleu4": 100.0, "wer": 1e6}}
+    (made / "config.json").write_text(json.dumps(info))
+    options = dataclasses.replace(OPTIONS, corpus=(str(shards),), quantization="int8", budget=None)
+    with pytest.raises(ValueError, match="the exported graph differs"):  # allowed, but not verified
+        export_formats(made, tmp_path, ["tflite"], options, print)
+    strict = dataclasses.replace(options, budget=Budget(bleu4=0, wer=0))
+    with pytest.raises(ValueError, match="keeps the budget"):
+        export_formats(made, tmp_path, ["tflite"], strict, print)
