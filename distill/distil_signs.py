@@ -6,42 +6,30 @@ here: ``token``, the teacher's probabilities of each gloss, and ``sequence``, it
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fingerpost.distill.distil_recipe import TERMS, Distil
+from fingerpost.distill.distil_task import TaughtTask
 from fingerpost.distill.losses import token_loss
 from fingerpost.distill.teacher_cache import TeacherCache
 from fingerpost.distill.top_k import TopK
-from fingerpost.trainer.predictions import Prediction
-from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.tasks.task import Batch
 
 KIND = "isolated"
 OF_SIGNS = ("sequence", "token")  # the terms that a row of glosses of one has
 
 
-class DistilSigns:
+class DistilSigns(TaughtTask):
     """task : of single signs, with the teacher's own vocabulary (``check_signs``)"""
 
     def __init__(
         self, task: Any, cache: TeacherCache, distil: Distil, temperatures: tuple[float, ...]
     ) -> None:
-        self.inner, self.cache = task, cache
+        super().__init__(task, cache)
         self.distil, self.temperatures = distil, temperatures
-        self.best: str = task.best
-
-    def save(self, folder: Path) -> dict[str, Any]:
-        return self.inner.save(folder)
-
-    def new_model(self, fields: dict[str, Any]) -> nn.Module:
-        return self.inner.new_model(fields)
-
-    def prepare(self, clip: Clip) -> Any:
-        return self.inner.prepare(clip)
 
     def batch(self, clips: Sequence[Any], draws: Sequence[int] | None, at_least: int) -> Batch:
         batch = self.inner.batch(clips, draws, at_least)
@@ -63,9 +51,6 @@ class DistilSigns:
             loss = F.cross_entropy(logits.float(), few.ids[:, 0, 0])
             terms["teacher.sequence"] = self.distil.sequence * loss
         return terms
-
-    def predict(self, model: nn.Module, batch: Batch) -> dict[str, list[Prediction]]:
-        return self.inner.predict(model, batch)
 
 
 def check_signs(distil: Distil, vocabulary: Sequence[str], taught: Sequence[str]) -> None:

@@ -21,11 +21,14 @@ from fingerpost.trainer.tasks.task import Batch
 LISTENS = ("asked_of", "moments", "gloss_tokens", "weighted")
 
 
-class DistilTask:
-    """task : one that can listen; lessons : of its settings"""
+class TaughtTask:
+    """What a student's task does by itself, handed on; its batches and losses are for subclasses.
 
-    def __init__(self, task: Any, cache: TeacherCache, lessons: Lessons) -> None:
-        self.inner, self.cache, self.lessons = task, cache, lessons
+    cache : of the teacher
+    """
+
+    def __init__(self, task: Any, cache: TeacherCache) -> None:
+        self.inner, self.cache = task, cache
         self.best: str = task.best
 
     def save(self, folder: Path) -> dict[str, Any]:
@@ -36,6 +39,17 @@ class DistilTask:
 
     def prepare(self, clip: Clip) -> Any:
         return self.inner.prepare(clip)
+
+    def predict(self, model: nn.Module, batch: Batch) -> dict[str, list[Prediction]]:
+        return self.inner.predict(model, batch)
+
+
+class DistilTask(TaughtTask):
+    """task : one that can listen; lessons : of its settings"""
+
+    def __init__(self, task: Any, cache: TeacherCache, lessons: Lessons) -> None:
+        super().__init__(task, cache)
+        self.lessons = lessons
 
     def batch(self, clips: Sequence[Any], draws: Sequence[int] | None, at_least: int) -> Batch:
         batch = self.inner.batch(clips, draws, at_least)
@@ -52,9 +66,6 @@ class DistilTask:
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         own, terms = model(weight=batch.weight, **batch.inputs)
         return {**self.inner.weighted(own, batch), **terms}
-
-    def predict(self, model: nn.Module, batch: Batch) -> dict[str, list[Prediction]]:
-        return self.inner.predict(model, batch)
 
 
 def check_listens(name: str) -> None:

@@ -4,6 +4,7 @@ A pack's scores are compared with those of the network in PyTorch, window by win
 clips the pack is also run on these whole, as a device does it, and so is the network.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ class RecogniserSource:
     @property
     def files(self) -> dict[str, bytes]:
         """What the pack holds beside its graph."""
-        return {VOCABULARY_FILE: vocabulary_bytes(self.vocabulary)}
+        return {VOCABULARY_FILE: json_bytes(self.vocabulary)}
 
     def describe(self) -> dict[str, Any]:
         """Fields of the manifest."""
@@ -167,11 +168,9 @@ def recogniser_graphs(network: Any, info: Mapping[str, Any]) -> dict[str, Graph]
     return {GRAPH: Graph(network, (torch.zeros(shape),), (INPUT,), (OUTPUT,))}
 
 
-def vocabulary_bytes(glosses: Sequence[str]) -> bytes:
-    """A list of glosses as the file of a pack."""
-    import json
-
-    return (json.dumps(list(glosses), indent=0, ensure_ascii=False) + "\n").encode()
+def json_bytes(texts: Sequence[str]) -> bytes:
+    """A list of texts, such as glosses, as the file of a pack."""
+    return (json.dumps(list(texts), indent=0, ensure_ascii=False) + "\n").encode()
 
 
 def _figures(said: Sequence[Prediction]) -> dict[str, float]:

@@ -4,7 +4,6 @@ What a pack says is compared with what the network in PyTorch says by ``generate
 were held back: figures, and how many answers are the very same.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from fingerpost.distill.export_recogniser import VOCABULARY_FILE, json_bytes
 from fingerpost.distill.judge_pack import translator_answers
 from fingerpost.distill.scheme import Calibration
 from fingerpost.distill.sensitivity import score_loss
@@ -36,7 +36,7 @@ from fingerpost.trainer.models.pocket_sizes import STRIDE
 from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.signer_corpus import make_clip
 
-VOCABULARY_FILE, PIECES_FILE = "vocabulary.json", "pieces.json"
+PIECES_FILE = "pieces.json"
 LIVE_KIND = "live_glosses"  # the answer of the gloss head, among the kinds
 N_CALIBRATED = 48  # clips that the ranges of activations are found on
 N_RANKED = 16  # clips that the loss of each layer is measured on
@@ -60,8 +60,8 @@ class TranslatorSource:
     def files(self) -> dict[str, bytes]:
         """What the pack holds beside its graphs."""
         return {
-            VOCABULARY_FILE: _json(list(self._task.glosses)),
-            PIECES_FILE: _json(pieces_of(self._task.tokenizer)),
+            VOCABULARY_FILE: json_bytes(list(self._task.glosses)),
+            PIECES_FILE: json_bytes(pieces_of(self._task.tokenizer)),
         }
 
     def describe(self) -> dict[str, Any]:
@@ -241,7 +241,3 @@ def specs_of(graph: Graph) -> GraphSpec:
 
 def _spec(name: str, tensor: torch.Tensor) -> TensorSpec:
     return TensorSpec(name, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
-
-
-def _json(content: Any) -> bytes:
-    return (json.dumps(content, indent=0, ensure_ascii=False) + "\n").encode()

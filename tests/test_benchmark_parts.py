@@ -139,7 +139,7 @@ def test_without_xnnpack_no_operator_is_delegated(graph, files, monkeypatch):
         Interpreter,
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
-    monkeypatch.setattr(tflite_delegate, "_interpreter_class", lambda: plain)
+    monkeypatch.setattr(tflite_delegate, "find_interpreter", lambda: plain)
     assert list(delegated_shares(graph).values()) == [0.0]
 
 

@@ -34,7 +34,7 @@ def load(
     if not specs:
         return {}
     file = next(iter(specs.values())).file
-    interpreter_class = _interpreter_class()
+    interpreter_class = find_interpreter()
     try:
         with quiet_stderr():  # it greets
             interpreter = interpreter_class(model_content=model, num_threads=num_threads)
@@ -92,7 +92,8 @@ def _found(details: Mapping[str, Any]) -> Found:
     }
 
 
-def _interpreter_class() -> Any:
+def find_interpreter() -> Any:
+    """The class of LiteRT, or of tflite-runtime; ValueError where neither is installed."""
     for module in _INTERPRETERS:
         try:
             return importlib.import_module(module).Interpreter

@@ -7,7 +7,7 @@ and falls back to its own, slower operators without a word where XNNPACK is miss
 import importlib
 from typing import Any
 
-from fingerpost.edge_runtime.backends.tflite import _interpreter_class
+from fingerpost.edge_runtime.backends.tflite import find_interpreter
 from fingerpost.edge_runtime.quiet import quiet_stderr
 
 _DELEGATE = "DELEGATE"  # what LiteRT calls the operator that stands for all that XNNPACK runs
@@ -60,6 +60,6 @@ def _alone(files: Any, model: bytes, name: str) -> bytes:
 
 def _load(model: bytes) -> Any:
     with quiet_stderr():  # it greets
-        interpreter = _interpreter_class()(model_content=model, num_threads=1)
+        interpreter = find_interpreter()(model_content=model, num_threads=1)
         interpreter.allocate_tensors()  # only now are operators handed over
     return interpreter
