@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from rich.table import Table
-from rich.text import Text
 
-from fingerpost.app.terminal import CountedBar, print_json, stdout_console, tell
+from fingerpost.app.terminal import CountedBar, print_columns, print_json, tell
 from fingerpost.edge_runtime.benchmark import (
     STEP_GRAPH,
     USER_ERROR,
@@ -67,7 +65,7 @@ def run_benchmark(
     elif style == "markdown":
         sys.stdout.write(markdown(records))
     else:
-        _print_table(records)
+        print_columns(table_rows(records))
     for line in remarks(records):
         tell(line)
     return NOT_SOUND if any(r["problem"] or r["fallbacks"] for r in records) else 0
@@ -232,17 +230,6 @@ def markdown(records: Sequence[Record]) -> str:
     heading, *rows = [[cell.replace("|", "\\|") for cell in row] for row in table_rows(records)]
     lines = [heading, ["---"] + ["---:"] * len(records), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _print_table(records: Sequence[Record]) -> None:
-    heading, *rows = table_rows(records)
-    table = Table(box=None, pad_edge=False)
-    table.add_column(heading[0])
-    for name in heading[1:]:
-        table.add_column(Text(name), justify="right")
-    for row in rows:
-        table.add_row(*map(Text, row))  # rich would read [brackets] as markup
-    stdout_console().print(table)
 
 
 def _number(figures: Record, key: str, form: str) -> str:

@@ -6,10 +6,7 @@ What is measured comes as plain figures (trainer/evaluate_live.py); here they be
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from rich.table import Table
-from rich.text import Text
-
-from fingerpost.app.terminal import CountedBar, print_json, stdout_console
+from fingerpost.app.terminal import CountedBar, print_columns, print_json
 from fingerpost.edge_runtime.pack import Pack, PackStore, open_pack
 
 Progress = Callable[[int, int], None]  # streams that are done, of how many
@@ -71,7 +68,7 @@ def run_stream(names: Sequence[str], measure: MeasureLive, style: str) -> int:
     if style == "json":
         print_json(records)
     else:
-        _print_table(records)
+        print_columns(table_rows(records))
     return 0
 
 
@@ -106,14 +103,3 @@ def _cell(row: Row, value: float | None) -> str:
     if value is None:
         return "not measured"
     return format(value, row.form) + (" ✗" if meets(row, value) is False else "")
-
-
-def _print_table(records: Sequence[dict[str, Any]]) -> None:
-    heading, *rows = table_rows(records)
-    table = Table(box=None, pad_edge=False)
-    table.add_column(heading[0])
-    for name in heading[1:]:
-        table.add_column(Text(name), justify="right")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    stdout_console().print(table)

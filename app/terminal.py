@@ -7,6 +7,7 @@ told not to), so messages go to a copy of it that is made between them.
 import json
 import os
 import sys
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -21,6 +22,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 from rich.text import Text
 
 from fingerpost.app.caption_board import is_unsure
@@ -48,6 +50,18 @@ def stdout_console() -> Console:
 def tell(message: str) -> None:
     """One message to the user, on stderr."""
     stderr_console().print(Text(message))
+
+
+def print_columns(lines: Sequence[Sequence[str]]) -> None:
+    """A table on stdout, its headings first; all columns but the first stand to the right."""
+    heading, *rows = lines
+    table = Table(box=None, pad_edge=False)
+    table.add_column(heading[0])
+    for name in heading[1:]:
+        table.add_column(Text(name), justify="right")
+    for row in rows:
+        table.add_row(*map(Text, row))  # rich would read [brackets] as markup
+    stdout_console().print(table)
 
 
 def print_json(data: Any) -> None:
