@@ -10,7 +10,6 @@ from fingerpost.edge_runtime.captions import CaptionEvent, Line, LineCompleted
 
 SHOWN_AFTER_MS = 4000  # how long a completed line stays, unless newer lines push it out
 N_LINES = 2
-UNSURE_BELOW = 0.5  # lines with a lower mean probability are marked "unsure"
 
 
 @dataclass(frozen=True)
@@ -41,15 +40,10 @@ class CaptionBoard:
     def shown(self, time_ms: int) -> tuple[ShownLine, ...]:
         """The lines on show at a moment, the oldest first."""
         return tuple(
-            ShownLine(line.text, partial=completed_ms is None, unsure=is_unsure(line))
+            ShownLine(line.text, partial=completed_ms is None, unsure=line.unsure)
             for _, (line, completed_ms) in sorted(self._lines.items())
             if completed_ms is None or time_ms - completed_ms <= self.shown_after_ms
         )
 
     def reset(self) -> None:
         self._lines.clear()
-
-
-def is_unsure(line: Line) -> bool:
-    """Whether a reader should be told that this line is little more than a guess."""
-    return line.score < UNSURE_BELOW

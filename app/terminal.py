@@ -25,7 +25,6 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from fingerpost.app.caption_board import is_unsure
 from fingerpost.app.session import Step
 from fingerpost.edge_runtime.captions import CaptionEvent, Line, LineCompleted, LineStarted
 from fingerpost.edge_runtime.quiet import copy_of_stderr
@@ -134,8 +133,12 @@ class CaptionPrinter:
 
 
 def line_text(line: Line) -> str:
-    """``00:01.2  HOW YOU``: when it began, what it says, and whether it is little but a guess."""
-    unsure = "  (unsure)" if is_unsure(line) else ""
+    """``00:01.2  HOW YOU``: when it began, what it says, and whether it is little but a guess.
+
+    Of a guess, the next best one too.
+    """
+    other = f", or: {line.others[0][0]}" if line.others else ""
+    unsure = f"  (unsure{other})" if line.unsure else ""
     return f"{clock(line.start_ms)}  {line.text}{unsure}"
 
 
@@ -157,6 +160,8 @@ def event_record(event: CaptionEvent) -> dict[str, Any]:
         "start_ms": line.start_ms,
         "end_ms": line.end_ms,
         "score": round(float(line.score), 4),
+        "unsure": line.unsure,
+        "others": [[text, round(float(score), 4)] for text, score in line.others],
         "stable": settled,
         "glosses": list(line.glosses),
         "spans": [list(span) for span in line.spans],

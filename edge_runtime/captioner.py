@@ -13,6 +13,7 @@ from fingerpost.edge_runtime.captions import (
     LineChanged,
     LineCompleted,
     LineStarted,
+    ScoreSettings,
 )
 from fingerpost.edge_runtime.decode import Decoder, DecodeSettings, Sign
 from fingerpost.edge_runtime.keypoints import KeypointFrame, KeypointSchema, PoseSequence, select
@@ -48,7 +49,7 @@ class Captioner:
         recogniser: Recogniser | None = None,
     ) -> None:
         manifest = pack.manifest
-        check_settings(manifest.settings, (SegmentSettings, DecodeSettings))
+        check_settings(manifest.settings, (SegmentSettings, DecodeSettings, ScoreSettings))
         self._recogniser = recogniser or Recogniser(pack)
         self._schema, self._view = schema, self._recogniser.view
         self._aspect, self._fps = aspect, manifest.fps
@@ -56,6 +57,7 @@ class Captioner:
         segmenting = read_settings(SegmentSettings, manifest.settings)
         decoding = read_settings(DecodeSettings, manifest.settings)
         self._segmenter = Segmenter(self._view, manifest.fps, aspect, segmenting)
+        self._unsure_below = read_settings(ScoreSettings, manifest.settings).unsure_below
         self._decoder = Decoder(self._probabilities, pack.vocabulary, manifest.reject, decoding)
         # The frames that are kept: of the longest sign, told as late as the segmenter can.
         latest_ms = max(segmenting.min_rest_ms, segmenting.max_still_ms, LOOK_AHEAD_MS)
@@ -106,16 +108,19 @@ class Captioner:
             return []
         self._shown = (signs, settled)
         if self._line_id is not None:
-            return [LineChanged(self._line_id, line_of(signs), settled)]
+            return [LineChanged(self._line_id, self._line(signs), settled)]
         self._line_id = self._next_line_id
         self._next_line_id += 1
-        return [LineStarted(self._line_id, line_of(signs), settled)]
+        return [LineStarted(self._line_id, self._line(signs), settled)]
 
     def _complete(self) -> list[CaptionEvent]:
         line_id, signs = self._line_id, self._shown[0]
         self._line_id, self._shown = None, ((), 0)
         self._decoder.reset()
-        return [] if line_id is None else [LineCompleted(line_id, line_of(signs))]
+        return [] if line_id is None else [LineCompleted(line_id, self._line(signs))]
+
+    def _line(self, signs: tuple[Sign, ...]) -> Line:
+        return line_of(signs, self._unsure_below)
 
     def _probabilities(self, start_ms: int, end_ms: int) -> np.ndarray:
         span = [f for f in self._history if start_ms <= f.time_ms <= end_ms]
@@ -129,14 +134,16 @@ class Captioner:
         return KeypointFrame(frame.time_ms, xyz, confidence)
 
 
-def line_of(signs: tuple[Sign, ...]) -> Line:
+def line_of(signs: tuple[Sign, ...], unsure_below: float) -> Line:
     """The caption that a row of signs makes: their glosses in capitals, as linguists write them."""
+    score = sum(sign.probability for sign in signs) / len(signs) if signs else 0.0
     return Line(
         text=" ".join(sign.gloss.upper().replace(" ", "-") for sign in signs),
         glosses=tuple(sign.gloss for sign in signs),
         alternatives=tuple(sign.alternatives for sign in signs),
         start_ms=signs[0].start_ms if signs else 0,
         end_ms=signs[-1].end_ms if signs else 0,
-        score=sum(sign.probability for sign in signs) / len(signs) if signs else 0.0,
+        score=score,
         spans=tuple((sign.start_ms, sign.end_ms) for sign in signs),
+        unsure=score < unsure_below,
     )

@@ -9,6 +9,13 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class ScoreSettings:
+    """unsure_below : a line with a lower score is little more than a guess, and shown as one"""
+
+    unsure_below: float = 0.5
+
+
+@dataclass(frozen=True)
 class Line:
     """One caption.
 
@@ -16,8 +23,11 @@ class Line:
     glosses : the signs that were recognised, in order
     alternatives : for each gloss, other candidates as (gloss, probability), best first
     start_ms, end_ms : when it was signed
-    score : 0 to 1, the mean probability of its glosses
+    score : 0 to 1. Of a sentence, the chance that its text is right to the letter; else the mean
+        probability of its glosses
     spans : for each gloss, the (start_ms, end_ms) in which it was signed
+    others : what the whole line may be instead, as (text, score), best first
+    unsure : whether the score is below the pack's ``unsure_below``
     """
 
     text: str
@@ -27,6 +37,8 @@ class Line:
     end_ms: int
     score: float
     spans: tuple[tuple[int, int], ...] = ()
+    others: tuple[tuple[str, float], ...] = ()
+    unsure: bool = False
 
 
 @dataclass(frozen=True)

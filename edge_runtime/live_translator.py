@@ -11,7 +11,6 @@ frames, and the same frames give the same events.
     show(live.flush())
 """
 
-import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -23,6 +22,7 @@ from fingerpost.edge_runtime.captions import (
     LineChanged,
     LineCompleted,
     LineStarted,
+    ScoreSettings,
 )
 from fingerpost.edge_runtime.endpoint import Endpoint, EndpointSettings
 from fingerpost.edge_runtime.gloss_row import GlossRow, RowSettings, Sign
@@ -74,11 +74,12 @@ class LiveTranslator:
         translator: Translator | None = None,
     ) -> None:
         settings = pack.manifest.settings
-        check_settings(settings, (EndpointSettings, RowSettings, TranslateSettings))
+        check_settings(settings, (EndpointSettings, RowSettings, TranslateSettings, ScoreSettings))
         self._translator = translator or Translator(pack)
         self._language = self._known(language)
         self._schema, self._aspect, self._fps = schema, aspect, pack.manifest.fps
         self._settings = read_settings(TranslateSettings, settings)
+        self._unsure_below = read_settings(ScoreSettings, settings).unsure_below
         ends = read_settings(EndpointSettings, settings)
         self._endpoint = Endpoint(aspect, ends)
         self._row = GlossRow(self._fps, read_settings(RowSettings, settings))
@@ -178,13 +179,13 @@ class LiveTranslator:
         sentence.end()
         events = self._update()
         if self._line_id is not None:
-            answer = sentence.answer(self._language)
-            line = self._line(answer.text, math.exp(answer.log_probability))
+            best, *others = sentence.readings(self._language)
+            line = self._line(best.text, best.score, tuple((one.text, one.score) for one in others))
             events.append(LineCompleted(self._line_id, line))
         self._begin_none()
         return events
 
-    def _line(self, text: str, score: float) -> Line:
+    def _line(self, text: str, score: float, others: tuple[tuple[str, float], ...] = ()) -> Line:
         """score : 0 to 1, of the answer; of a line in the making, the mean of its glosses"""
         signs = self._row.signs
         spans = tuple((self._times[s.frames[0]], self._times[s.frames[-1]]) for s in signs)
@@ -196,6 +197,8 @@ class LiveTranslator:
             end_ms=max(end for _, end in spans),
             score=score,
             spans=spans,
+            others=others,
+            unsure=score < self._unsure_below,
         )
 
     def _gloss(self, sign: Sign) -> str:

@@ -69,6 +69,12 @@ class Translation:
     questions: Mapping[str, int]  # what can be asked for, "English" or "glosses": the first token
     look_ahead: int  # frames that a state comes later than its frame
     max_frames: int  # of a sentence; a longer one loses frames, evenly
+    # That logits are divided by, so that an answer's probability is the chance that it is right.
+    temperature: float = field(default=1.0, metadata={"newer": True})
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise ValueError(f"a temperature is above 0, got {self.temperature:g}")
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,21 @@
     sentence.push(part)          # the next frames; the glosses that begin in them
     sentence.end()               # the last glosses
     sentence.answer("English")   # an Answer
+    sentence.readings("English") # the likeliest answers, best first
 
 Frames are read ``STEP`` at a time, each once: what later frames need of earlier ones is carried in
 the graphs' states. A sentence is read once for all that it is asked.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from fingerpost.edge_runtime.backends import Backend, load_backends
+from fingerpost.edge_runtime.beam import beam_search
 from fingerpost.edge_runtime.keypoints import PoseSequence
 from fingerpost.edge_runtime.live_glosses import BLANK, LiveGlosses
 from fingerpost.edge_runtime.manifest import Translation
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 GRAPHS = ("encode", "ctc", "read", "decode_step")
 GLOSSES = "glosses"  # the question for them; all others are languages
 SPACE = "\u2581"  # as tokenizers write it
+N_READINGS = 4  # of a sentence: the best, and three that it may be instead
 
 
 class Answer(NamedTuple):
@@ -40,6 +44,13 @@ class Answer(NamedTuple):
     text: str
     tokens: tuple[int, ...]
     log_probability: float
+
+
+class Reading(NamedTuple):
+    """What a sentence may be. score : the chance, 0 to 1, that the text is right to the letter"""
+
+    text: str
+    score: float
 
 
 class Translated(NamedTuple):
@@ -191,12 +202,43 @@ class Sentence:
         for position in range(self._of.max_tokens):
             scores = self._next(token, position, state)
             token = int(scores.argmax())
-            total += _log_probability(scores, token)
+            total += float(log_probabilities(scores)[token])
             if token == end:
                 break
             tokens.append(token)
         n = len(tokens) + (token == end)
         return Answer(self._of.text_of(tokens), tuple(tokens), total / max(n, 1))
+
+    def readings(self, question: str) -> list[Reading]:
+        """The likeliest answers, best first, ``N_READINGS`` at most; ends the sentence.
+
+        A score is the product of the tokens' probabilities, at the pack's temperature. It is true
+        as far as the pack was calibrated (distill/calibrate.py). The best reading may be another
+        than ``answer``'s, whose every token is the likeliest: one bad step can end a good row.
+        """
+
+        def step(
+            token: int, position: int, state: dict[str, np.ndarray]
+        ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+            after = dict(state)
+            scores = self._next(token, position, after)
+            return log_probabilities(scores / self._of.words.temperature), after
+
+        state = self._of.new_state("decode_step")
+        rows = beam_search(
+            step,
+            self._first(question),
+            state,
+            self._of.words.end,
+            N_READINGS,
+            self._of.max_tokens,
+        )
+        scores: dict[str, float] = {}  # several rows of tokens may be one text
+        for row in rows:
+            text = self._of.text_of(row.tokens)
+            scores[text] = scores.get(text, 0.0) + math.exp(row.log_probability)
+        best_first = sorted(scores, key=lambda text: -scores[text])
+        return [Reading(text, min(scores[text], 1.0)) for text in best_first]
 
     def scores_of(self, question: str, tokens: Sequence[int]) -> np.ndarray:
         """Logits of each next token, (len(tokens) + 1, n_tokens), where these have been said."""
@@ -268,7 +310,8 @@ def read_pieces(content: bytes) -> tuple[str, ...]:
     return tuple(pieces)
 
 
-def _log_probability(scores: np.ndarray, token: int) -> float:
+def log_probabilities(scores: np.ndarray) -> np.ndarray:
+    """Of logits (n_tokens,), in float64."""
     scores = scores.astype(np.float64)
-    highest = scores.max()
-    return float(scores[token] - highest - np.log(np.exp(scores - highest).sum()))
+    scores -= scores.max()
+    return scores - np.log(np.exp(scores).sum())

@@ -39,7 +39,7 @@ def near(picture, colour):
 
 
 def line(text, score=0.9):
-    return Line(text, (), (), 0, 0, score)
+    return Line(text, (), (), 0, 0, score, unsure=score < 0.5)
 
 
 @pytest.mark.parametrize("size", [(640, 480), (360, 640), (1280, 720), (161, 121)])

@@ -84,7 +84,7 @@ class FakeCaptioner:
         return [events[self.n]] if self.n in events else []
 
     def flush(self):
-        return [LineCompleted(1, Line("FINE", ("fine",), (), 3000, 3200, 0.3))]
+        return [LineCompleted(1, Line("FINE", ("fine",), (), 3000, 3200, 0.3, unsure=True))]
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from fingerpost.edge_runtime.captions import LineChanged, LineCompleted, LineSta
 from fingerpost.edge_runtime.keypoints import SIGN69
 from fingerpost.edge_runtime.live_translator import LiveTranslator
 from fingerpost.edge_runtime.replay import replay_stream
+from fingerpost.edge_runtime.translator import Reading
 from fingerpost.trainer.signer import concatenate, fidget, random_signer, sign_sentence
 
 GLOSSES = ("hello", "coffee", "want", "you")
@@ -21,6 +22,7 @@ class FakeTranslator:
 
     glosses = GLOSSES
     questions = ("English", "glosses")
+    score = 0.9
 
     def __init__(self, truth, max_frames=256):
         self.truth, self.words = truth, SimpleNamespace(max_frames=max_frames)
@@ -52,8 +54,9 @@ class FakeSentence:
         self.of.lengths.append(len(self.times))
         return []
 
-    def answer(self, language):
-        return SimpleNamespace(text=f"{language} of {len(self.times)}", log_probability=-0.1)
+    def readings(self, language):
+        text = f"{language} of {len(self.times)}"
+        return [Reading(text, self.of.score), Reading("or else", 0.1)]
 
     def _say(self, n):
         for time_ms in self.times[len(self.scores) : max(n, 0)]:
@@ -91,7 +94,8 @@ def test_each_sentence_is_a_line_at_any_frame_rate(performance, fps):
     lines = completed(said(live, performance.keypoints(fps=fps).frames()))
     assert [line.glosses for line in lines] == [("hello", "you"), ("you", "want", "coffee")]
     assert all(line.text.startswith("English of ") for line in lines)
-    assert [line.score for line in lines] == pytest.approx([np.exp(-0.1)] * 2)
+    assert [line.score for line in lines] == [0.9] * 2
+    assert [line.others for line in lines] == [(("or else", 0.1),)] * 2
     got = [span for line in lines for span in line.spans]
     for (start, end), (_, true_start, true_end) in zip(got, performance.spans, strict=True):
         assert abs(start - true_start) <= 40 and abs(end - true_end) <= 40
@@ -193,6 +197,18 @@ def test_a_camera_that_stops_for_a_while_does_no_harm(performance):
         lines = completed(said(live, frames[:stop] + late))
         if frames[stop].time_ms > signed_ms:
             assert lines[0].glosses == ("hello", "you")
+
+
+@pytest.mark.parametrize(
+    ("score", "settings", "unsure"),
+    [(0.51, {}, False), (0.49, {}, True), (0.49, {"unsure_below": 0.4}, False)],
+)
+def test_a_line_below_the_pack_s_threshold_is_unsure(performance, score, settings, unsure):
+    live, translator = live_of(performance.spans, settings)
+    translator.score = score
+    assert [line.unsure for line in completed(said(live, performance.keypoints().frames()))] == (
+        [unsure] * 2
+    )
 
 
 def test_languages_and_settings_that_are_not_there_are_refused():

@@ -13,7 +13,12 @@ from fingerpost.edge_runtime.keypoints import PoseSequence  # noqa: E402
 from fingerpost.edge_runtime.live_glosses import LiveGlosses  # noqa: E402
 from fingerpost.edge_runtime.preprocess_live import preprocess_live  # noqa: E402
 from fingerpost.edge_runtime.resample import resample  # noqa: E402
-from fingerpost.edge_runtime.translator import Translator, kept_frames, read_pieces  # noqa: E402
+from fingerpost.edge_runtime.translator import (  # noqa: E402
+    N_READINGS,
+    Translator,
+    kept_frames,
+    read_pieces,
+)
 from fingerpost.edge_runtime.translator_check import check_translator  # noqa: E402
 from fingerpost.trainer.signer_corpus import make_clip  # noqa: E402
 
@@ -236,3 +241,32 @@ def test_the_manifest_says_all_that_a_device_needs(source):
     assert again == manifest and again.translation.questions == questions
     content = json.loads(manifest.to_json())
     assert content["graphs"]["encode"]["state"][0]["name"] == "memory"
+
+
+def test_the_best_reading_is_at_least_as_likely_as_the_answer(translator, clips):
+    for clip in clips:
+        sentence = translator.begin()
+        sentence.push_keypoints(frames_of(clip))
+        answer = sentence.answer("English")
+        readings = sentence.readings("English")
+        scores = [reading.score for reading in readings]
+        assert 2 <= len(readings) <= N_READINGS
+        assert len({reading.text for reading in readings}) == len(readings)
+        assert scores == sorted(scores, reverse=True) and 0 <= sum(scores) <= 1 + 1e-9
+        n = len(answer.tokens) + (len(answer.tokens) < translator.max_tokens)
+        assert scores[0] >= np.exp(n * answer.log_probability) * (1 - 1e-6)
+        assert sentence.readings("English") == readings  # it is asked again and says the same
+
+
+def test_a_temperature_changes_the_scores_and_is_above_0(source, clips):
+    words = source.describe()["translation"]
+    likeliest = {}
+    for temperature in (0.5, 1.0, 2.0):
+        translator = source._eager_translator()
+        translator.words = dataclasses.replace(words, temperature=temperature)
+        sentence = translator.begin()
+        sentence.push_keypoints(frames_of(clips[0]))
+        likeliest[temperature] = sentence.readings("English")[0].score
+    assert likeliest[0.5] > likeliest[1.0] > likeliest[2.0] > 0
+    with pytest.raises(ValueError, match="a temperature is above 0, got 0"):
+        dataclasses.replace(words, temperature=0.0)
