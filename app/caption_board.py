@@ -40,10 +40,15 @@ class CaptionBoard:
     def shown(self, time_ms: int) -> tuple[ShownLine, ...]:
         """The lines on show at a moment, the oldest first."""
         return tuple(
-            ShownLine(line.text, partial=completed_ms is None, unsure=line.unsure)
+            ShownLine(line.text, partial=completed_ms is None, unsure=is_unsure(line))
             for _, (line, completed_ms) in sorted(self._lines.items())
             if completed_ms is None or time_ms - completed_ms <= self.shown_after_ms
         )
 
     def reset(self) -> None:
         self._lines.clear()
+
+
+def is_unsure(line: Line) -> bool:
+    """Whether a reader should be told that this line is little more than a guess."""
+    return line.unsure

@@ -15,6 +15,7 @@ from fingerpost.app import commands_caption
 from fingerpost.app.cli import app
 from fingerpost.app.observer import Sight
 from fingerpost.app.session import Step
+from fingerpost.app.terminal import event_record, line_text
 from fingerpost.edge_runtime import landmarker_bundle, landmarks
 from fingerpost.edge_runtime.captions import Line, LineChanged, LineCompleted, LineStarted
 from fingerpost.edge_runtime.keypoint_files import load_npz, save_npz
@@ -427,3 +428,12 @@ def test_doctor_looks_at_everything_and_hints_where_something_is_missing(
     assert result.exit_code == (1 if missing else 0)
     text = run("doctor", "--camera", "93").stdout
     assert "hint: " in text and "camera 93 does not open" in text
+
+
+def test_of_a_guess_the_next_best_one_is_shown_too():
+    sure = Line("I am here.", ("here",), (), 1200, 1500, 0.9, others=(("He is here.", 0.05),))
+    guess = dataclasses.replace(sure, score=0.4, unsure=True)
+    assert line_text(sure) == "00:01.2  I am here."
+    assert line_text(guess) == "00:01.2  I am here.  (unsure, or: He is here.)"
+    record = event_record(LineCompleted(3, guess))
+    assert (record["unsure"], record["others"]) == (True, [["He is here.", 0.05]])
