@@ -22,7 +22,13 @@ def benchmark(
         list[Path] | None,
         typer.Option("--corpus", metavar="SHARDS", help="Ask them about its clips; repeatable."),
     ] = None,
-    split: Annotated[str, typer.Option(help='Of the corpus; "" for all clips.')] = "val",
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help='Of the corpus, "" for all clips; or of --stream\'s sentences.',
+            show_default="val; test of --stream",
+        ),
+    ] = None,
     clips: Annotated[
         int, typer.Option(min=0, help="So many, evenly chosen; 0 for all of the split.")
     ] = 0,
@@ -35,11 +41,23 @@ def benchmark(
     ] = False,
     minutes: Annotated[float, typer.Option(help="Of --stream.")] = 10.0,
     seed: Annotated[int, typer.Option(min=0, help="Of --stream: other signers say more.")] = 0,
+    signs: Annotated[
+        Path | None,
+        typer.Option(metavar="SHARDS", help="Of --stream: splice real signs, of its split val."),
+    ] = None,
+    idle: Annotated[
+        Path | None,
+        typer.Option(metavar="SHARDS", help="Of --stream: clips in which nobody signs, looped."),
+    ] = None,
+    idle_gloss: Annotated[
+        str, typer.Option(help="Of --idle: only the clips with this label, such as none.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Measure packs side by side: size, time, memory, delegates, accuracy.
 
-    With --stream: word errors, false lines and delays of live translation, on a rendered signer.
+    With --stream: word errors, false lines and delays of live translation, on a rendered signer,
+    on real --signs, or where nobody signs (--idle). Its sentences are of the split --split.
 
     Exit code 1: a pack cannot be measured here, or runs without the delegate it was made for.
     """
@@ -50,12 +68,18 @@ def benchmark(
     if stream:
         from fingerpost.app.commands_stream import run_stream
 
-        if markdown or corpus:
-            raise ValueError("--stream goes with --minutes, --seed and --json alone")
-        raise typer.Exit(run_stream(packs, live_on(minutes, seed), "json" if json else "table"))
+        if markdown or corpus or (signs and idle):
+            raise ValueError(
+                "--stream goes with --minutes, --seed, --split, --json, and --signs or --idle"
+            )
+        measure = live_on(minutes, seed, split or "test", signs, idle, idle_gloss)
+        raise typer.Exit(run_stream(packs, measure, "json" if json else "table"))
+    if signs or idle:
+        raise ValueError("--signs and --idle go with --stream")
     style = "json" if json else "markdown" if markdown else "table"
     options = BenchmarkOptions(calls, rounds, threads)
-    judge = judge_on([str(folder) for folder in corpus], split, clips) if corpus else None
+    of_split = "val" if split is None else split
+    judge = judge_on([str(folder) for folder in corpus], of_split, clips) if corpus else None
     raise typer.Exit(run_benchmark(packs, options, judge, style))
 
 
@@ -71,16 +95,36 @@ def judge_on(folders: list[str], split: str, n_clips: int) -> "Judge":
     return lambda pack: judge_pack(pack, clips, n_clips)
 
 
-def live_on(minutes: float, seed: int) -> "MeasureLive":
-    """What says how a pack translates streams of so long. ValueError for no such streams."""
+def live_on(
+    minutes: float,
+    seed: int,
+    split: str,
+    signs: Path | None = None,
+    idle: Path | None = None,
+    idle_gloss: str = "",
+) -> "MeasureLive":
+    """What says how a pack translates streams of so long. ValueError for no such streams.
+
+    signs : shards of real signs to splice; idle : shards with clips in which nobody signs, those of
+        idle_gloss; neither: a rendered signer
+    """
     from fingerpost.app.cli_trainer import quiet_imports
 
     quiet_imports()
     from fingerpost.trainer.evaluate_live import figures_of, replay_pack
     from fingerpost.trainer.live_scores import score_replays
+    from fingerpost.trainer.sentences.real_signs import read_real_signs
+    from fingerpost.trainer.sentences.real_streams import make_idle_stream, make_real_streams
+    from fingerpost.trainer.shards import open_shards
     from fingerpost.trainer.streams import make_streams
 
-    streams = make_streams(minutes, seed)
+    if signs is not None:
+        streams = make_real_streams(read_real_signs(open_shards(signs)), minutes, seed, split)
+    elif idle is not None:
+        clips = [c for c in open_shards(idle) if not idle_gloss or c.glosses == (idle_gloss,)]
+        streams = [make_idle_stream([clip.sequence for clip in clips], minutes, seed)]
+    else:
+        streams = make_streams(minutes, seed, split)
 
     def measure(pack: "Pack", progress: "Progress") -> dict[str, Any]:
         replays = []

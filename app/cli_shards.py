@@ -93,6 +93,9 @@ def shards_make_signer(
     signs: Annotated[
         int, typer.Option(min=0, help="Clips of one sign each, to train on as well.")
     ] = 2580,
+    idle: Annotated[
+        int, typer.Option(min=0, help="Clips of hands that move and say nothing, to train on.")
+    ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Another number makes another corpus.")] = 0,
     fps: Annotated[float, typer.Option(help="Frames a second.")] = 25.0,
     workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
@@ -104,11 +107,60 @@ def shards_make_signer(
     from fingerpost.trainer.shards_summary import summarise
     from fingerpost.trainer.signer_corpus import write_signer_corpus
 
-    counts = {"train": train, "val": val, "test": test, "signs": signs}
+    counts = {"train": train, "val": val, "test": test, "signs": signs, "idle": idle}
     clips = write_signer_corpus(output, counts, seed, fps, workers)
     written = sum(1 for _ in counted(clips, "clips", sum(counts.values())))
     tell_written(written, str(output))
     show_summary(summarise(open_shards(output)), json)
+
+
+@shards.command("make-sentences")
+def shards_make_sentences(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Gets folders signer and real.")
+    ],
+    signs: Annotated[
+        Path,
+        typer.Option(
+            metavar="SHARDS", help="Real clips of single signs, with split train and val."
+        ),
+    ],
+    train: Annotated[int, typer.Option(min=1, help="Sentences of each kind to train on.")] = 12000,
+    val: Annotated[int, typer.Option(min=1, help="Sentences of each kind to validate on.")] = 200,
+    test: Annotated[int, typer.Option(min=1, help="Sentences of each kind to test on.")] = 500,
+    idle: Annotated[
+        int, typer.Option(min=0, help="Clips of hands that move and say nothing, to train on.")
+    ] = 3000,
+    seed: Annotated[int, typer.Option(min=0, help="Another number makes another corpus.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
+    json: Json = False,
+) -> None:
+    """Make everyday sentences, by the rendered signer and in real motion, to translate live.
+
+    Goes on where it was stopped.
+    """
+    from fingerpost.app.commands_shards import counted, show_summary, tell_written
+    from fingerpost.trainer.sentences.real_signs import read_real_signs, write_real_sentences
+    from fingerpost.trainer.shards import open_shards
+    from fingerpost.trainer.shards_summary import summarise
+    from fingerpost.trainer.signer_corpus import write_signer_corpus
+
+    clips_of_signs = open_shards(signs)
+    real_signs = read_real_signs(clips_of_signs)
+    counts = {"train": train, "val": val, "test": test}
+    rendered = {**counts, "signs": train // 4, "idle": idle}
+    corpus = clips_of_signs.about.corpus
+    for name, clips, total in (
+        (
+            "signer",
+            write_signer_corpus(output / "signer", rendered, seed, workers=workers),
+            rendered,
+        ),
+        ("real", write_real_sentences(output / "real", real_signs, counts, corpus, seed), counts),
+    ):
+        written = sum(1 for _ in counted(clips, f"{name} clips", sum(total.values())))
+        tell_written(written, str(output / name))
+        show_summary(summarise(open_shards(output / name)), json)
 
 
 @shards.command("export")

@@ -18,6 +18,7 @@ from fingerpost.trainer.models.gloss_alignment import NO_TOKEN, NOT_KNOWN
 from fingerpost.trainer.models.language_model import IGNORED
 from fingerpost.trainer.recipe import Recipe, read_recipe
 from fingerpost.trainer.shards import Clip, ShardsAbout, write_shards
+from fingerpost.trainer.signer_corpus import NO_SIGN
 from fingerpost.trainer.tasks.pocket_translation import PocketTranslation, hurried
 from fingerpost.trainer.train import train
 
@@ -74,6 +75,14 @@ def sentences() -> Iterator[Clip]:
             text = f"First {glosses[0]}, then {glosses[1]}."
             spans = ((80, 400), (560, 880)) if i % 2 else ()
             yield Clip(f"{split}{i}", "me", split, glosses, text, "ase", "en", sequence, spans)
+
+
+def idle_clip() -> Clip:
+    """The hands go up and down, and say nothing."""
+    clip = next(sentences())
+    return replace(
+        clip, id="idle", glosses=(NO_SIGN,), text="", text_language="", spans=((0, 960),)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -235,3 +244,21 @@ def test_eight_sentences_are_learned_by_heart(tmp_path: Path, ways: Path) -> Non
     assert found["text"][0].figures["bleu4"].value > 99
     assert found["glosses"][0].figures["wer"].value == 0
     assert found["live_glosses"][0].figures["wer"].value == 0
+
+
+def test_idle_hands_show_no_gloss_and_are_answered_with_nothing(tmp_path: Path):
+    write_shards(tmp_path / "s", [*sentences(), idle_clip()], ShardsAbout("test", SIGN69.name))
+    clips = Clips([str(tmp_path / "s")], "train")
+    task = PocketTranslation.from_data({"beams": 1}, clips, None)
+    assert set(task.glosses) == set(WAYS)
+    idle = task.prepare(idle_clip())
+    assert (idle.of_frame == 0).all() and len(idle.of_frame) == 24
+    assert [truth for _, truth in idle.answers] == [""] and not idle.row
+    tiny = {"width": 32, "n_blocks": 2, "n_heads": 2, "past": 16, "d_model": 32, "d_ff": 32}
+    model = task.new_model(tiny)
+    batch = task.batch([idle], [1], 0)
+    assert batch.weight == 1  # the end of an empty answer
+    terms = task.losses(model, batch)
+    assert terms["frames"] > 0 and terms["ctc"] == 0
+    with torch.no_grad():
+        assert task.predict(model.eval(), task.batch([idle], None, 0)) == {}

@@ -18,8 +18,9 @@ from fingerpost.edge_runtime.segment import Segmenter
 from fingerpost.trainer.corpora.holistic_arrays import HolisticClips
 from fingerpost.trainer.corpora.wlasl_hands import WlaslHands
 from fingerpost.trainer.signer import LEXICON, Performance, fidget, random_signer, sign_sentence
+from fingerpost.trainer.signer_corpus import NO_SIGN
 
-REJECT = "<no sign>"
+REJECT = NO_SIGN
 CLIP_FRAMES = 96  # spans are kept at twice the model's rate: augmentation cuts and warps them
 FPS = 25.0
 

@@ -19,16 +19,30 @@ import numpy as np
 from fingerpost.edge_runtime.keypoints import SIGN69
 from fingerpost.trainer.clip_tables import Clip
 from fingerpost.trainer.shards import Shards, ShardsAbout, ShardWriter, open_shards
-from fingerpost.trainer.signer import LEXICON, random_camera, random_signer, sign_sentence
+from fingerpost.trainer.signer import (
+    LEXICON,
+    Performance,
+    Signer,
+    concatenate,
+    fidget,
+    random_camera,
+    random_signer,
+    sign_sentence,
+)
 from fingerpost.trainer.signer.phrases import Phrase, random_phrase
 
 N_SIGNERS = {"train": 300, "val": 50, "test": 50}
 SHARE_PERCENT = {"val": 10, "test": 10}  # of all sentences; the others are for training
 SIGNS = "signs"  # clips of one sign each, for the beginning of a training; of the split train
+IDLE = "idle"  # clips of hands that move and say nothing; of the split train
+NO_SIGN = "<no sign>"  # the gloss of such a clip
 LANGUAGE, TEXT_LANGUAGE = "mis", "en"  # "mis": a language without a code, for it only resembles ASL
 FPS = 25.0
 REST_MS = (80, 400)  # rest before and after a sentence
-_STREAMS = ("signers", "train", "val", "test", SIGNS)  # each has random numbers of its own
+FIDGET_SHARE = 0.15  # of the sentences to train on: somebody moves before or after it
+FIDGETS = (1, 4)  # of a clip of IDLE, one after the other; the second is not reached
+BETWEEN_MS = (80, 400)  # at rest, between a fidget and what comes next
+_STREAMS = ("signers", "train", "val", "test", SIGNS, IDLE)  # each has random numbers of its own
 _AT_ONCE = 64  # clips that a process makes before it hands them over
 
 
@@ -51,7 +65,7 @@ def write_signer_corpus(
 ) -> Iterator[Clip]:
     """Writes shards, and yields each clip that was made and was not there before.
 
-    counts : clips by split (train, val, test), and by SIGNS
+    counts : clips by split (train, val, test), and by SIGNS and IDLE
     workers : processes
 
     Goes on where it was stopped. ValueError for a folder with other shards or another seed.
@@ -86,14 +100,16 @@ def split_of(text: str) -> str:
 
 
 def make_clip(stream: str, number: int, seed: int = 0, fps: float = FPS) -> Clip:
-    """One clip: of the split train, val or test, or of SIGNS (one gloss, no text)."""
+    """One clip: of the split train, val or test, or of SIGNS or IDLE (one gloss, no text)."""
     rng = np.random.default_rng([seed, _STREAMS.index(stream), number])
-    split = "train" if stream == SIGNS else stream
+    split = stream if stream in N_SIGNERS else "train"
     who = int(rng.integers(N_SIGNERS[split]))
     signer = random_signer(np.random.default_rng([seed, 0, _STREAMS.index(split), who]))
-    phrase = _sign(number) if stream == SIGNS else random_sentence(split, rng)
-    before_ms, after_ms = rng.integers(*REST_MS, size=2).tolist()
-    performance = sign_sentence(phrase.glosses, signer, rng, before_ms, after_ms)
+    if stream == IDLE:
+        phrase, performance = Phrase((NO_SIGN,), ""), _fidgets(signer, rng)
+    else:
+        phrase = _sign(number) if stream == SIGNS else random_sentence(split, rng)
+        performance = _sentence(phrase, signer, rng, fidgets=stream == "train")
     return Clip(
         id=_Job(stream, number, seed, fps).id,
         signer=f"{split}-{who:03d}",
@@ -103,7 +119,8 @@ def make_clip(stream: str, number: int, seed: int = 0, fps: float = FPS) -> Clip
         language=LANGUAGE,
         text_language=TEXT_LANGUAGE if phrase.text else "",
         sequence=performance.keypoints(fps, random_camera(rng), noise=rng),
-        spans=tuple((start_ms, end_ms) for _, start_ms, end_ms in performance.spans),
+        spans=tuple((start_ms, end_ms) for _, start_ms, end_ms in performance.spans)
+        or ((0, performance.duration_ms),),
     )
 
 
@@ -113,6 +130,24 @@ def random_sentence(split: str, rng: np.random.Generator) -> Phrase:
         phrase = random_phrase(rng)
         if split_of(phrase.text) == split:
             return phrase
+
+
+def _sentence(
+    phrase: Phrase, signer: Signer, rng: np.random.Generator, fidgets: bool
+) -> Performance:
+    """From rest to rest; where there may be fidgets, now and then with one before it or after."""
+    before_ms, after_ms = rng.integers(*REST_MS, size=2).tolist()
+    sentence = sign_sentence(phrase.glosses, signer, rng, before_ms, after_ms)
+    if not fidgets or rng.random() >= FIDGET_SHARE:
+        return sentence
+    parts = [sentence, fidget(None, signer, rng)]
+    return concatenate(parts[:: rng.choice((1, -1))], int(rng.integers(*BETWEEN_MS)))
+
+
+def _fidgets(signer: Signer, rng: np.random.Generator) -> Performance:
+    n_fidgets = int(rng.integers(*FIDGETS))
+    parts = [fidget(None, signer, rng) for _ in range(n_fidgets)]
+    return concatenate(parts, int(rng.integers(*BETWEEN_MS)))
 
 
 def _sign(number: int) -> Phrase:
@@ -139,7 +174,7 @@ def _make(job: _Job) -> Clip:
 
 
 def _check(counts: Mapping[str, int], fps: float, workers: int) -> None:
-    known = [*N_SIGNERS, SIGNS]
+    known = [*N_SIGNERS, SIGNS, IDLE]
     unknown = [name for name in counts if name not in known]
     if unknown:
         raise ValueError(f"unknown split {', '.join(unknown)}; known: {', '.join(known)}")

@@ -92,16 +92,11 @@ def make_streams(
     split : that its sentences are of: val or test; train shows what a model knows by heart
     dropped : share of the frames that are lost, 0 to 0.9, so that the others come unevenly
     """
-    if not 0 < minutes <= 600:
-        raise ValueError(f"minutes of stream are above 0 and at most 600, got {minutes:g}")
+    check_minutes(minutes, seed, split)
     if not 0 <= dropped <= 0.9:
         raise ValueError(f"the share of dropped frames is from 0 to 0.9, got {dropped:g}")
     if not 1 <= fps <= 120:
         raise ValueError(f"fps is frames a second, from 1 to 120, got {fps:g}")
-    if split not in ("train", "val", "test"):
-        raise ValueError(f"unknown split {split!r}; known: train, val, test")
-    if seed < 0:
-        raise ValueError(f"a seed is 0 or above, got {seed}")
     streams: list[Stream] = []
     left_ms = minutes * 60_000
     while left_ms > 0:
@@ -109,6 +104,16 @@ def make_streams(
         streams.append(_make_stream(min(left_ms, STREAM_S * 1000), split, fps, dropped, rng))
         left_ms -= streams[-1].duration_ms
     return streams
+
+
+def check_minutes(minutes: float, seed: int, split: str) -> None:
+    """ValueError, in one line, for what no stream can be made of."""
+    if not 0 < minutes <= 600:
+        raise ValueError(f"minutes of stream are above 0 and at most 600, got {minutes:g}")
+    if split not in ("train", "val", "test"):
+        raise ValueError(f"unknown split {split!r}; known: train, val, test")
+    if seed < 0:
+        raise ValueError(f"a seed is 0 or above, got {seed}")
 
 
 def _make_stream(

@@ -238,7 +238,8 @@ def gloss_losses(scores: Tensor, frame_mask: Tensor, glosses: Glosses) -> tuple[
     scores : shape (B, T, V), logits; frame_mask : (B, t), t up to T
 
     Each is a sum over clips: of the negative logarithm of their row's probability, and of their
-    frames' mean times their glosses. A clip with too few frames for its row counts as 0.
+    frames' mean times their glosses, once where there are none. A clip with too few frames for its
+    row counts as 0.
     """
     lengths = (glosses.tokens != NO_TOKEN).sum(dim=1)
     log_probabilities = scores.float().log_softmax(dim=-1)
@@ -264,7 +265,7 @@ def gloss_losses(scores: Tensor, frame_mask: Tensor, glosses: Glosses) -> tuple[
             reduction="none",
         )
         mean = per_frame.sum(dim=1) / (shown != NOT_KNOWN).sum(dim=1)
-        frames = (mean * lengths[known]).sum()
+        frames = (mean * lengths[known].clamp(min=1)).sum()
     return ctc, frames
 
 

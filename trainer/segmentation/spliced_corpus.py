@@ -88,7 +88,7 @@ def _drawn(
     clips: list[Clip] = []
     for i in rng.permutation(numbers):
         clip = shards[int(i)]
-        if _hand_ms(clip) >= MIN_HAND_MS:
+        if hand_ms(clip) >= MIN_HAND_MS:
             clips.append(replace(clip, spans=()))
         if len(clips) == wanted:
             return clips
@@ -98,7 +98,7 @@ def _drawn(
     )
 
 
-def _hand_ms(clip: Clip) -> float:
+def hand_ms(clip: Clip) -> float:
     """How long a hand is seen, ms."""
     sequence = clip.sequence
     seen = [sequence.confidence[:, sequence.schema.groups[h].start] > 0 for h in HANDS]

@@ -125,10 +125,14 @@ def join(motions: Sequence[Motion], pauses_ms: int) -> Motion:
             raise ValueError("only performances of one and the same signer can be joined")
         steps = max(pauses_ms // STEP_MS, 0)
         last = parts[-1]
-        between = [
-            _between(getattr(last, name)[-1], getattr(motion, name)[0], steps) for name in _TRACKS
-        ]
-        parts += [Motion(motion.signer, *between), motion]
+        between = {
+            name: _between(getattr(last, name)[-1], getattr(motion, name)[0], steps)
+            for name in _TRACKS
+        }
+        # A quaternion and its negative are one rotation, and the mean of the two is none.
+        ends = last.rotations[-1], motion.rotations[0]
+        between["rotations"] = mix_rotations(*ends, np.tile(_eased(steps)[:, None], 2))
+        parts += [Motion(motion.signer, **between), motion]
     tracks = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _TRACKS}
     tracks["rotations"] = same_sign(tracks["rotations"])
     return Motion(parts[0].signer, **tracks)
@@ -161,8 +165,13 @@ def same_sign(quaternions: np.ndarray) -> np.ndarray:
 
 
 def _between(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
-    u = ease((np.arange(steps) + 1) / (steps + 1)).reshape(-1, *[1] * a.ndim)
+    u = _eased(steps).reshape(-1, *[1] * a.ndim)
     return (1 - u) * a + u * b
+
+
+def _eased(steps: int) -> np.ndarray:
+    """Shares of a way, (steps,), its ends left out."""
+    return ease((np.arange(steps) + 1) / (steps + 1))
 
 
 def _matrices(quaternions: np.ndarray) -> np.ndarray:

@@ -35,6 +35,7 @@ from fingerpost.trainer.models.uni_sign import pad_clips
 from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.recipe import convert
 from fingerpost.trainer.shards import Clip
+from fingerpost.trainer.signer_corpus import NO_SIGN
 from fingerpost.trainer.tasks.frame_glosses import kept_frames, padded_glosses
 from fingerpost.trainer.tasks.task import Batch
 from fingerpost.trainer.tasks.translation import LANGUAGES
@@ -119,7 +120,7 @@ class PocketTranslation:
         cls, settings: dict[str, Any], clips: Any, start: Path | None
     ) -> "PocketTranslation":
         chosen = convert(settings, Settings, "settings")
-        rows = clips.column("glosses")
+        rows = [() if _is_idle(row) else row for row in clips.column("glosses")]
         pairs = set(
             zip(clips.column("text_language"), map(bool, clips.column("text")), strict=True)
         )
@@ -163,9 +164,13 @@ class PocketTranslation:
         )
 
     def prepare(self, clip: Clip) -> PreparedSentence:
-        text, row = clip.text.strip(), " ".join(clip.glosses)
+        idle = _is_idle(clip.glosses)
+        signed = () if idle else clip.glosses
+        text, row = clip.text.strip(), " ".join(signed)
         truths = {"text": (_language(clip.text_language), text), "glosses": (GLOSSES, row)}
         asked = [truths[kind] for kind in self.settings.asks if truths[kind][1]]
+        if idle:
+            asked = [(GLOSSES, "")]
         if not asked:
             raise ValueError(f"clip {clip.id!r} has no {' and no '.join(self.settings.asks)}")
         unknown = [question for question, _ in asked if question not in self.questions]
@@ -178,8 +183,10 @@ class PocketTranslation:
         if sequence.fps != self.settings.fps:
             sequence = resample(sequence, self.settings.fps)
         kept = kept_frames(len(sequence), self.settings.max_frames)
-        numbers = [self._number.get(gloss, NO_TOKEN) for gloss in clip.glosses]
+        numbers = [self._number.get(gloss, NO_TOKEN) for gloss in signed]
         is_known = NO_TOKEN not in numbers
+        spans = clip.spans if is_known and not idle else ()
+        of_frame = _shown(kept * 1000 / sequence.fps, spans, numbers)
         return PreparedSentence(
             clip.id,
             clip.signer,
@@ -187,7 +194,7 @@ class PocketTranslation:
             row,
             preprocess_live(sequence)[kept].astype(np.float16),
             np.array(numbers if is_known else [], np.int64),
-            _shown(kept * 1000 / sequence.fps, clip.spans if is_known else (), numbers),
+            np.full(len(kept), BLANK, np.int64) if idle else of_frame,
             tuple((self.questions.index(question), truth) for question, truth in asked),
         )
 
@@ -248,7 +255,8 @@ class PocketTranslation:
             for question, truth in clip.answers:
                 kind = "glosses" if self.questions[question] == GLOSSES else "text"
                 answer = _prediction(clip, truth, next(texts).strip())
-                answers.setdefault(kind, []).append(answer)
+                if truth:  # of somebody who says nothing, nothing is measured here
+                    answers.setdefault(kind, []).append(answer)
         return answers
 
     def asked_of(self, clips: Sequence[PreparedSentence]) -> list[tuple[int, str]]:
@@ -314,6 +322,11 @@ def _shown(ms: np.ndarray, spans: Sequence[tuple[int, int]], numbers: list[int])
     for (start, end), number in zip(spans, numbers, strict=True):
         shown[(start <= ms) & (ms < end)] = number
     return shown
+
+
+def _is_idle(glosses: Sequence[str]) -> bool:
+    """Whether a clip's label says that nothing is signed in it."""
+    return tuple(glosses) == (NO_SIGN,)
 
 
 def _prediction(clip: PreparedSentence, truth: str, said: str) -> Prediction:
