@@ -9,7 +9,10 @@ import pytest
 from fingerpost.trainer.shards import open_shards
 from fingerpost.trainer.signer import LEXICON
 from fingerpost.trainer.signer.phrase_words import ACTIONS, OBJECTS, PERSON_VERBS, VERBS
+from fingerpost.trainer.signer.phrase_words_everyday import SLOTS
 from fingerpost.trainer.signer.phrases import MAX_SIGNS, MIN_SIGNS, random_phrase
+from fingerpost.trainer.signer.phrases_everyday import TOPICS, everyday_phrase
+from fingerpost.trainer.signer.signs_by_topic import BY_TOPIC
 from fingerpost.trainer.signer_corpus import (
     N_SIGNERS,
     make_clip,
@@ -24,7 +27,7 @@ COUNTS = {"train": 6, "val": 3, "test": 3, "signs": 2}
 @pytest.fixture(scope="module")
 def phrases():
     rng = np.random.default_rng(0)
-    return [random_phrase(rng) for _ in range(5000)]
+    return [random_phrase(rng) for _ in range(60_000)]
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +38,12 @@ def corpus(tmp_path_factory):
 # ---- the grammar
 
 
-def test_thousands_of_sentences_use_every_sign(phrases):
-    assert len({phrase.text for phrase in phrases}) > 3500
-    assert {gloss for phrase in phrases for gloss in phrase.glosses} == set(LEXICON)
+def test_tens_of_thousands_of_sentences_use_every_sign(phrases):
+    assert len({phrase.text for phrase in phrases}) >= 20_000
+    uses = Counter(gloss for phrase in phrases for gloss in set(phrase.glosses))
+    assert set(uses) == set(LEXICON)
+    assert min(uses.values()) > len(phrases) / 600
+    assert min(uses[gloss] for gloss in BY_TOPIC) > len(phrases) / 300
     lengths = Counter(len(phrase.glosses) for phrase in phrases)
     assert set(lengths) == set(range(MIN_SIGNS, MAX_SIGNS + 1))
 
@@ -67,24 +73,57 @@ def test_translation_is_more_than_replacing_words(phrases):
     ("glosses", "text"),
     [
         ("sign who", "Who signs?"),
-        ("i drive like", "I like to drive."),
-        ("woman live no", "The woman does not live."),
+        ("i dance like", "I like to dance."),
+        ("city i live no", "I do not live in the city."),
         ("now bathroom i go", "I am going to the bathroom now."),
-        ("before book you buy", "You bought a book before."),
-        ("day man call you", "The man calls you every day."),
-        ("my computer color what", "What color is my computer?"),
+        ("yesterday sandwich you eat", "You ate a sandwich yesterday."),
+        ("yesterday city i walk no", "I did not walk to the city yesterday."),
+        ("day woman call you", "The woman calls you every day."),
+        ("my shirt color what", "What color is my shirt?"),
         ("bird i need how many", "How many birds do I need?"),
+        ("book i enjoy", "I enjoy books."),
         ("your cat my cat different", "Your cat and my cat are different."),
         ("you sorry you", "Are you sorry?"),
         ("doctor you call can you", "Can you call the doctor?"),
-        ("please orange good give i", "Please give me a good orange."),
-        ("before my family deaf", "My family was deaf before."),
-        ("your baby my mother tell why", "Why does my mother tell your baby?"),
+        ("please orange give i", "Please give me an orange."),
+        ("before my family sick", "My family was sick before."),
+        # everyday conversation
+        ("meet you good", "Nice to meet you."),
+        ("bye tomorrow see you", "Goodbye, see you tomorrow."),
+        ("i tired home go want", "I am tired and want to go home."),
+        ("son you have you", "Do you have a son?"),
+        ("school far no", "The school is not far away."),
+        ("yesterday home train i go", "I went home by train yesterday."),
+        ("hat money how many", "How much is the hat?"),
+        ("week now i sick", "I have been sick for a week."),
+        ("yesterday now i headache", "I have had a headache since yesterday."),
+        ("my appointment when", "When is my appointment?"),
+        ("today test i have", "I have a test today."),
     ],
 )
 def test_what_a_row_of_glosses_means(phrases, glosses, text):
     known = {" ".join(phrase.glosses): phrase.text for phrase in phrases}
     assert known[glosses] == text
+
+
+def test_every_topic_is_as_likely_as_the_others():
+    rng = np.random.default_rng(1)
+    rows = [" ".join(everyday_phrase(rng).glosses) for _ in range(3000)]
+    patterns = {
+        topic: re.compile("|".join(re.sub("{.*?}", "[a-z ]+", p).replace("_", " ") for p in texts))
+        for topic, texts in TOPICS.items()
+    }
+    assert len(TOPICS) == 7
+    for pattern in patterns.values():
+        assert sum(bool(pattern.fullmatch(row)) for row in rows) > len(rows) / 7 * 0.8
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_every_slot_of_a_topic_is_known_and_used(topic):
+    for glosses, text in TOPICS[topic].items():
+        slots = set(re.findall(r"{(\w+)}", glosses))
+        assert {name.removesuffix("_2") for name in slots} <= set(SLOTS)
+        assert set(re.findall(r"{(\w+)[:.}]", text)) <= slots, text
 
 
 def test_the_question_is_where_english_has_it(phrases):

@@ -8,49 +8,56 @@ repeats its "you"; an adjective follows its noun; there are no articles, no "to 
     TOMORROW BOOK RED MY MOTHER BUY     My mother will buy a red book tomorrow.
     SHIRT RED YOUR FATHER WANT WHY      Why does your father want a red shirt?
 
-A row of glosses has one text only. The words are in phrase_words.py.
+A row of glosses has one text only. The words are in phrase_words.py. About half of all sentences
+are of everyday topics, see phrases_everyday.py; the others combine whatever goes together.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from fingerpost.trainer.signer.phrase_parts import (
+    OWNERS,
+    Noun,
+    Phrase,
+    Verb,
+    a_deed,
+    a_person,
+    a_subject,
+    a_thing,
+    drawn,
+    join,
+    pick,
+)
 from fingerpost.trainer.signer.phrase_words import (
     ACTIONS,
-    KINSHIP,
-    MASS,
+    LASTING,
     OBJECTS,
     OPENINGS,
     PERSON_QUALITIES,
     PERSON_VERBS,
+    PERSON_VERBS_REST,
     PERSONS,
     PLACES,
     PLURALS,
+    SERVED,
     THING_QUALITIES,
     TIMES,
     VERBS,
 )
+from fingerpost.trainer.signer.phrases_everyday import everyday_phrase
+
+__all__ = ["KINDS", "MAX_SIGNS", "MIN_SIGNS", "Phrase", "random_phrase"]
 
 MIN_SIGNS, MAX_SIGNS = 2, 6
-_OWNERS = ("my", "your")
-_ANY_VERB = (*VERBS, "go", "go", "go")  # the one that says a place, of which there are six
-
-
-@dataclass(frozen=True)
-class Phrase:
-    """What is signed, 2 to 6 glosses of LEXICON, and the same in English, one sentence."""
-
-    glosses: tuple[str, ...]
-    text: str
+_COUNTED = tuple(noun for noun in THING_QUALITIES if noun in PLURALS)
 
 
 def random_phrase(rng: np.random.Generator) -> Phrase:
     """A sentence of a kind drawn from KINDS by its weight, sometimes with an opening."""
-    weights = np.array([weight for weight, _ in KINDS])
     while True:
-        _, make = KINDS[rng.choice(len(KINDS), p=weights / weights.sum())]
-        phrase = make(rng)
+        phrase = KINDS[drawn(rng, _ENDS)][1](rng)
         if rng.random() < 0.12:
             phrase = _opened(phrase, rng)
         alone = all(phrase.glosses.count(person) < 2 for person in PERSONS)  # none calls herself
@@ -58,159 +65,62 @@ def random_phrase(rng: np.random.Generator) -> Phrase:
             return replace(phrase, text=phrase.text[0].upper() + phrase.text[1:])
 
 
-# ---- parts of a sentence
-
-
-@dataclass(frozen=True)
-class _Noun:
-    """glosses; text : with its article or owner; person : 1, 2, 3, or 4 for several."""
-
-    glosses: tuple[str, ...]
-    text: str
-    person: int = 3
-
-
-@dataclass(frozen=True)
-class _Verb:
-    """What is done to what. topic : glosses that come before the subject; rest : English after the
-    verb; after : glosses after the verb."""
-
-    gloss: str
-    topic: tuple[str, ...] = ()
-    rest: str = ""
-    after: tuple[str, ...] = ()
-
-    def form(self, name: str) -> str:
-        base, third, past, participle, ing = VERBS[self.gloss]
-        forms = {"base": base, "third": third, "past": past, "done": participle, "ing": ing}
-        return _join(forms[name], self.rest)
-
-
-def _pick(rng: np.random.Generator, items: tuple[str, ...]) -> str:
-    return items[rng.integers(len(items))]
-
-
-def _join(*parts: str) -> str:
-    return " ".join(part for part in parts if part)
-
-
-def _with_article(words: str, noun: str) -> str:
-    """ "red shirt" to "a red shirt"; what cannot be counted has no article."""
-    if noun in MASS:
-        return words
-    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
-
-
-def _person(rng: np.random.Generator) -> _Noun:
-    """Somebody who is spoken of: "my mother", "the doctor"."""
-    who = _pick(rng, PERSONS)
-    if who in KINSHIP:
-        owner = _pick(rng, _OWNERS)
-        return _Noun((owner, who), f"{owner} {who}")
-    return _Noun((who,), f"the {who}")
-
-
-def _subject(rng: np.random.Generator) -> _Noun:
-    chance = rng.random()
-    if chance < 0.35:
-        return _Noun(("i",), "I", 1)
-    if chance < 0.55:
-        return _Noun(("you",), "you", 2)
-    return _person(rng)
-
-
-def _thing(rng: np.random.Generator, kinds: tuple[str, ...]) -> _Noun:
-    """One of `kinds`: bare, of a colour or quality, of somebody, or many."""
-    noun = _pick(rng, kinds)
-    chance = rng.random()
-    if chance < 0.45 or noun not in THING_QUALITIES:
-        owned = noun in THING_QUALITIES and chance < 0.12
-        owner = _pick(rng, _OWNERS)
-        if owned:
-            return _Noun((owner, noun), f"{owner} {noun}")
-        text = "sign language" if noun == "language" else noun
-        glosses = ("sign", "language") if noun == "language" else (noun,)
-        return _Noun(glosses, _with_article(text, noun))
-    if chance < 0.55 and noun in PLURALS:
-        return _Noun((noun, "many"), f"many {PLURALS[noun]}")
-    quality = _pick(rng, THING_QUALITIES[noun])
-    return _Noun((noun, quality), _with_article(f"{quality} {noun}", noun))
-
-
-def _deed(rng: np.random.Generator, verbs: tuple[str, ...] | None = None) -> _Verb:
-    """A verb with what it is done to. verbs : of which it is one; None is any."""
-    gloss = _pick(rng, verbs or _ANY_VERB)
-    if gloss == "go":
-        place, english = PLACES[rng.integers(len(PLACES))]
-        return _Verb("go", (place,), english)
-    if gloss in PERSON_VERBS and (gloss not in OBJECTS or rng.random() < 0.5):
-        who = _person(rng)
-        return _Verb(gloss, who.glosses, who.text)
-    if gloss in OBJECTS:
-        thing = _thing(rng, OBJECTS[gloss])
-        return _Verb(gloss, thing.glosses, thing.text)
-    return _Verb(gloss)
-
-
 # ---- kinds of sentences
 
 
 def _statement(rng: np.random.Generator) -> Phrase:
     """TOMORROW SCHOOL I GO: I will go to school tomorrow."""
-    who, verb = _subject(rng), _deed(rng)
+    who, verb = a_subject(rng), a_deed(rng)
     chance = rng.random()
     if chance < 0.30:
         return _simple(who, verb, negated=rng.random() < 0.3)
     if chance < 0.65:
         return _timed(rng, who, verb)
     if chance < 0.75 and verb.gloss in ACTIONS:
-        have = "has" if who.person == 3 else "have"
-        return _said(who, verb, f"{have} already {verb.form('done')}", "finish")
+        return _said(who, verb, f"{who:have} already {verb.form('done')}", "finish")
     if chance < 0.87 and verb.gloss in ACTIONS:
         negated = rng.random() < 0.35
         english = f"{'cannot' if negated else 'can'} {verb.form('base')}"
         return _said(who, verb, english, *(("can", "no") if negated else ("can",)))
     if verb.gloss in ACTIONS:
-        wish = _pick(rng, ("want", "need", "like"))
+        wish = pick(rng, ("want", "need", "like"))
         third = who.person == 3
         return _said(who, verb, f"{VERBS[wish][third]} to {verb.form('base')}", wish)
     return _simple(who, verb, negated=True)
 
 
-def _said(who: _Noun, verb: _Verb, english: str, *after: str, time: str = "") -> Phrase:
+def _said(who: Noun, verb: Verb, english: str, *after: str, time: str = "") -> Phrase:
     glosses = ((time,) if time else ()) + verb.topic + who.glosses + (verb.gloss, *after)
-    return Phrase(glosses, _join(who.text, english, TIMES.get(time, "")) + ".")
+    return Phrase(glosses, join(who.text, english, TIMES.get(time, "")) + ".")
 
 
-def _simple(who: _Noun, verb: _Verb, negated: bool) -> Phrase:
+def _simple(who: Noun, verb: Verb, negated: bool) -> Phrase:
     third = who.person == 3
     if negated:
         return _said(who, verb, f"{'does' if third else 'do'} not {verb.form('base')}", "no")
     return _said(who, verb, verb.form("third" if third else "base"))
 
 
-def _timed(rng: np.random.Generator, who: _Noun, verb: _Verb) -> Phrase:
-    time = _pick(rng, tuple(TIMES))
+def _timed(rng: np.random.Generator, who: Noun, verb: Verb) -> Phrase:
+    time = pick(rng, ("before", "now") if verb.gloss in LASTING else tuple(TIMES))
+    negated = rng.random() < 0.2
+    no = ("no",) if negated else ()
     if time in ("tomorrow", "later"):
-        negated = rng.random() < 0.2
-        english = f"will {'not ' * negated}{verb.form('base')}"
-        return _said(who, verb, english, *(("no",) if negated else ()), time=time)
-    if time == "before":
-        return _said(who, verb, verb.form("past"), time=time)
-    if time == "now" and verb.gloss in ACTIONS:
-        return _said(who, verb, f"{_be(who)} {verb.form('ing')}", time=time)
+        return _said(who, verb, f"will {'not ' * negated}{verb.form('base')}", *no, time=time)
+    if time in ("before", "yesterday"):
+        english = f"did not {verb.form('base')}" if negated else verb.form("past")
+        return _said(who, verb, english, *no, time=time)
+    if time in ("now", "today") and verb.gloss in ACTIONS:
+        return _said(who, verb, f"{who:be} {verb.form('ing')}", time=time)
     return _said(who, verb, verb.form("third" if who.person == 3 else "base"), time=time)
-
-
-def _be(who: _Noun) -> str:
-    return {1: "am", 3: "is"}.get(who.person, "are")
 
 
 def _to_you(rng: np.random.Generator) -> Phrase:
     """TOMORROW I VISIT YOU: I will visit you tomorrow."""
     third = rng.random() < 0.5
-    who = _person(rng) if third else _Noun(("i",), "I", 1)
-    verb = _Verb(_pick(rng, PERSON_VERBS), rest="you")
+    who = a_person(rng) if third else Noun(("i",), "I", 1)
+    gloss = pick(rng, PERSON_VERBS)
+    verb = Verb(gloss, rest=join("you", PERSON_VERBS_REST.get(gloss, "")))
     said = _timed(rng, who, verb) if rng.random() < 0.6 else _simple(who, verb, rng.random() < 0.3)
     at = len(said.glosses) - (said.glosses[-1] == "no")  # the negation stays last
     return replace(said, glosses=(*said.glosses[:at], "you", *said.glosses[at:]))
@@ -218,7 +128,7 @@ def _to_you(rng: np.random.Generator) -> Phrase:
 
 def _asked(rng: np.random.Generator) -> Phrase:
     """COFFEE YOU WANT YOU: Do you want coffee?"""
-    you, verb = _Noun(("you",), "you", 2), _deed(rng)
+    you, verb = Noun(("you",), "you", 2), a_deed(rng)
     if verb.gloss in ACTIONS and rng.random() < 0.3:
         can = _said(you, verb, "", "can", "you")
         return replace(can, text=f"can you {verb.form('base')}?")
@@ -230,17 +140,18 @@ def _asked(rng: np.random.Generator) -> Phrase:
 
 def _asked_why(rng: np.random.Generator) -> Phrase:
     """FISH YOUR MOTHER COOK HOW: How does your mother cook fish?"""
-    word = _pick(rng, ("why", "where", "how"))
-    who = _subject(rng)
-    verb = _deed(rng, None if word == "why" else (*ACTIONS, "live"))
-    do = "does" if who.person == 3 else "do"
+    word = pick(rng, ("why", "where", "how", "when"))
+    who = a_subject(rng)
+    verb = a_deed(rng, None if word == "why" else ACTIONS)
+    if word == "where" and (verb.gloss in PLACES or rng.random() < 0.2):
+        verb = Verb("live")  # who asks where to does not say where to
     said = _said(who, verb, "", word)
-    return replace(said, text=f"{word} {do} {who.text} {verb.form('base')}?")
+    return replace(said, text=f"{word} {who:do} {who} {verb.form('base')}?")
 
 
 def _asked_who(rng: np.random.Generator) -> Phrase:
     """COFFEE WANT WHO: Who wants coffee?"""
-    verb = _deed(rng)
+    verb = a_deed(rng)
     if rng.random() < 0.3:
         glosses = ("tomorrow", *verb.topic, verb.gloss, "who")
         return Phrase(glosses, f"who will {verb.form('base')} tomorrow?")
@@ -249,67 +160,69 @@ def _asked_who(rng: np.random.Generator) -> Phrase:
 
 def _asked_what(rng: np.random.Generator) -> Phrase:
     """BOOK YOU HAVE HOW MANY: How many books do you have? And: YOU WANT WHAT."""
-    who = _subject(rng)
-    do = "does" if who.person == 3 else "do"
+    who = a_subject(rng)
     if rng.random() < 0.5:
-        verb = _pick(rng, ("have", "want", "need", "buy", "see"))
-        noun = _pick(rng, tuple(n for n in OBJECTS[verb] if n in PLURALS))
-        text = f"how many {PLURALS[noun]} {do} {who.text} {verb}?"
+        verb = pick(rng, ("have", "want", "need", "buy", "see"))
+        noun = pick(rng, tuple(n for n in OBJECTS[verb] if n in PLURALS))
+        text = f"how many {PLURALS[noun]} {who:do} {who} {verb}?"
         return Phrase((noun, *who.glosses, verb, "how", "many"), text)
-    verb = _pick(rng, ("think", *(v for v in OBJECTS if v != "go")))
+    verb = pick(rng, ("think", *OBJECTS))
     if rng.random() < 0.4:
         text = f"what will {who.text} {VERBS[verb][0]} tomorrow?"
         return Phrase(("tomorrow", *who.glosses, verb, "what"), text)
-    return Phrase((*who.glosses, verb, "what"), f"what {do} {who.text} {VERBS[verb][0]}?")
+    return Phrase((*who.glosses, verb, "what"), f"what {who:do} {who} {VERBS[verb][0]}?")
 
 
 def _asked_of(rng: np.random.Generator) -> Phrase:
     """YOUR FRIEND NAME WHAT: What is your friend's name? SHIRT COLOR WHAT. MOVIE TIME WHAT."""
     kind = rng.integers(5)
-    owner = _pick(rng, _OWNERS)
+    owner = pick(rng, OWNERS)
     if kind == 0:
-        who = _person(rng)
+        who = a_person(rng)
         return Phrase((*who.glosses, "name", "what"), f"what is {who.text}'s name?")
     if kind == 1:
         return Phrase(("movie", "time", "what"), "what time is the movie?")
     if kind == 2:
-        who = _subject(rng)
-        word = _pick(rng, ("how", "where", *(("who",) if who.person == 3 else ())))
-        return Phrase((*who.glosses, word), f"{word} {_be(who)} {who.text}?")
-    noun = _pick(rng, tuple(n for n in THING_QUALITIES if n in PLURALS))
+        who = a_subject(rng)
+        word = pick(
+            rng, {1: ("where",), 2: ("how", "where")}.get(who.person, ("how", "where", "who"))
+        )
+        return Phrase((*who.glosses, word), f"{word} {who:be} {who}?")
     if kind == 3:
+        noun = pick(rng, tuple(n for n in _COUNTED if "red" in THING_QUALITIES[n]))
         return Phrase((owner, noun, "color", "what"), f"what color is {owner} {noun}?")
+    noun = pick(rng, _COUNTED)
     return Phrase((owner, noun, "where"), f"where is {owner} {noun}?")
 
 
 def _quality(rng: np.random.Generator) -> Phrase:
     """NOW MY MOTHER TIRED: My mother is tired now. YOUR SHIRT OLD NO: Your shirt is not old."""
     if rng.random() < 0.6:
-        who, word = _subject(rng), _pick(rng, PERSON_QUALITIES)
+        who, word = a_subject(rng), pick(rng, PERSON_QUALITIES)
     else:
-        noun = _pick(rng, tuple(THING_QUALITIES))
-        owner = _pick(rng, _OWNERS)
-        who = _Noun((owner, noun), f"{owner} {noun}", 4 if noun == "clothes" else 3)
-        word = _pick(rng, THING_QUALITIES[noun])
-    glosses, be = (*who.glosses, word), _be(who)
+        noun = pick(rng, tuple(THING_QUALITIES))
+        owner = pick(rng, OWNERS)
+        who = Noun((owner, noun), f"{owner} {noun}", 4 if noun == "clothes" else 3)
+        word = pick(rng, THING_QUALITIES[noun])
+    glosses, be = (*who.glosses, word), f"{who:be}"
     chance = rng.random()
-    if chance < 0.15:
+    if chance < 0.15 and who.person != 1:
         return Phrase((*glosses, "why"), f"why {be} {who.text} {word}?")
     if chance < 0.3:
         return Phrase((*glosses, "no"), f"{who.text} {be} not {word}.")
     if chance < 0.4 and who.person == 2:
         return Phrase((*glosses, "you"), f"are you {word}?")
-    time = _pick(rng, ("", "now", "before", "tomorrow"))
+    time = pick(rng, ("", "now", "before", "tomorrow"))
     past = "was" if be in ("am", "is") else "were"
     be = {"before": past, "tomorrow": "will be"}.get(time, be)
-    text = _join(who.text, be, word, TIMES.get(time, ""))
+    text = join(who.text, be, word, TIMES.get(time, ""))
     return Phrase((time, *glosses) if time else glosses, text + ".")
 
 
 def _compared(rng: np.random.Generator) -> Phrase:
     """YOUR HAT MY HAT SAME: Your hat and my hat are the same."""
-    noun = _pick(rng, tuple(PLURALS))
-    first, second = rng.permutation(_OWNERS).tolist()
+    noun = pick(rng, _COUNTED)
+    first, second = rng.permutation(OWNERS).tolist()
     gloss, english = ("same", "the same") if rng.random() < 0.5 else ("different", "different")
     text = f"{first} {noun} and {second} {noun} are {english}."
     return Phrase((first, noun, second, noun, gloss), text)
@@ -319,36 +232,41 @@ def _requested(rng: np.random.Generator) -> Phrase:
     """PLEASE BOOK GIVE I: Please give me a book. STOP CRY. PLEASE SIGN AGAIN. WATER MORE PLEASE."""
     kind = rng.integers(4)
     if kind == 0:
-        thing = _thing(rng, OBJECTS["want"])
+        thing = a_thing(rng, OBJECTS["want"])
         return Phrase(("please", *thing.glosses, "give", "i"), f"please give me {thing.text}.")
     if kind == 1:
-        verb = _deed(rng, ACTIONS)
+        verb = a_deed(rng, ACTIONS)
         glosses = ("please", "stop", *verb.topic, verb.gloss)
         return Phrase(glosses, f"please stop {verb.form('ing')}.")
     if kind == 2:
-        verb = _deed(rng, ACTIONS)
+        verb = a_deed(rng, ACTIONS)
         glosses = ("please", *verb.topic, verb.gloss, "again")
         return Phrase(glosses, f"please {verb.form('base')} again.")
-    noun = _pick(rng, tuple(n for n in OBJECTS["want"] if n in PLURALS or n in MASS))
+    noun = pick(rng, SERVED)
     return Phrase((noun, "more", "please"), f"more {PLURALS.get(noun, noun)}, please.")
 
 
 def _greeting(rng: np.random.Generator) -> Phrase:
     """HELLO MY FRIEND: Hello, my friend. TOMORROW SNOW: It will snow tomorrow."""
     if rng.random() < 0.2:
-        time = _pick(rng, ("tomorrow", "later", "now", "before"))
+        time = pick(rng, ("tomorrow", "later", "now", "before"))
         it = {"now": "it is snowing", "before": "it snowed"}.get(time, "it will snow")
         return Phrase((time, "snow"), f"{it} {TIMES[time]}.")
-    opening = _pick(rng, tuple(OPENINGS))
-    who = _person(rng)
+    opening = pick(rng, tuple(OPENINGS))
+    who = a_person(rng)
     return Phrase((opening, *who.glosses), f"{OPENINGS[opening]}, {who.text.removeprefix('the ')}.")
 
 
 def _opened(phrase: Phrase, rng: np.random.Generator) -> Phrase:
     """HELLO before the sentence: "Hello, ..."."""
-    opening = _pick(rng, tuple(OPENINGS))
     if phrase.glosses[0] in OPENINGS or phrase.glosses[0] == "please":
         return phrase
+    if phrase.text.endswith("?"):  # no answer is asked
+        openings: tuple[str, ...] = ("hello", "sorry")
+    else:  # who says goodbye speaks of later
+        going = phrase.glosses[0] in ("later", "tomorrow")
+        openings = tuple(word for word in OPENINGS if going or word != "bye")
+    opening = pick(rng, openings)
     return Phrase((opening, *phrase.glosses), f"{OPENINGS[opening]}, {phrase.text}")
 
 
@@ -364,4 +282,6 @@ KINDS: tuple[tuple[float, Callable[[np.random.Generator], Phrase]], ...] = (
     (0.7, _compared),
     (1.5, _requested),
     (0.4, _greeting),
+    (22, everyday_phrase),
 )
+_ENDS = np.cumsum([weight for weight, _ in KINDS]) / sum(weight for weight, _ in KINDS)
