@@ -19,7 +19,9 @@ except ModuleNotFoundError as error:  # the core alone is installed, for use as 
     ) from error
 
 from fingerpost.app import (
+    cli_app,
     cli_benchmark,
+    cli_calibrate,
     cli_corpora,
     cli_distill,
     cli_export,
@@ -228,12 +230,14 @@ def packs_remove(
 
 
 for part in (
+    cli_app,
     cli_corpora,
     cli_shards,
     cli_trainer,
     cli_segment,
     cli_distill,
     cli_export,
+    cli_calibrate,
     cli_benchmark,
 ):
     part.add_to(app)

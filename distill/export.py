@@ -110,6 +110,7 @@ def export(
     golden, figures = bench.golden(chosen), bench.measured(chosen, with_latency)
     rows = bench.verified(chosen, golden, figures)
     manifest = bench.manifest(chosen.scheme, chosen.built, figures | _parity(rows))
+    manifest = bench.calibrated(chosen, manifest)
     pack = write_pack(out, manifest, bench.files(chosen.built, golden))
     return Exported(
         pack,

@@ -90,6 +90,10 @@ class RecogniserSource:
         windows = torch.from_numpy(self._samples.keypoints)
         return {GRAPH: [(window[None],) for window in windows]}
 
+    def temperature(self, pack: Pack | None) -> float | None:
+        """There are no sentences whose scores could be told."""
+        return None
+
     def answers(self, pack: Pack) -> np.ndarray:
         """Scores (N, V) of the samples."""
         backend = load_backend(pack, GRAPH)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from fingerpost.distill.calibrate import fit_temperature
 from fingerpost.distill.export_recogniser import VOCABULARY_FILE, json_bytes
 from fingerpost.distill.judge_pack import translator_answers
 from fingerpost.distill.scheme import Calibration
@@ -113,6 +114,17 @@ class TranslatorSource:
 
     def _judged(self, said: Answers) -> dict[str, float]:
         return {**main_figures(said, self._text_language), "same answers": self._same(said)}
+
+    def temperature(self, pack: Pack | None) -> float | None:
+        """Fitted on the clips; None where they cannot tell.
+
+        pack : None where no machine here can run it: then that of the network
+        """
+        translator = Translator(pack) if pack is not None else self._eager_translator()
+        try:
+            return fit_temperature(translator, self._clips)
+        finally:
+            translator.close()
 
     def golden(self, pack: Pack | None) -> Golden:
         """Sentences of the rendered signer, with the network's scores and those of the pack.

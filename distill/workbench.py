@@ -4,7 +4,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -57,6 +57,7 @@ class Source(Protocol):
     def judge_eager(self) -> dict[str, float]: ...
     def loss(self) -> float: ...
     def golden(self, pack: Pack | None) -> Golden: ...
+    def temperature(self, pack: Pack | None) -> float | None: ...
 
 
 @dataclass(frozen=True)
@@ -211,6 +212,20 @@ class Workbench:
             parity="run" if self.runs_here else "not yet run",
             **self.source.describe(),
         )
+
+    def calibrated(self, chosen: Chosen, manifest: Manifest) -> Manifest:
+        """Of a translator: with the temperature that makes its scores true, if clips tell it."""
+        if manifest.translation is None:
+            return manifest
+        if self.runs_here:
+            with tempfile.TemporaryDirectory() as folder:
+                pack = self._packed(chosen.built, chosen.scheme, Path(folder))
+                temperature = self.source.temperature(pack)
+        else:
+            temperature = self.source.temperature(None)
+        if temperature is None:
+            return manifest
+        return replace(manifest, translation=replace(manifest.translation, temperature=temperature))
 
     def _packed(self, built: Built, scheme: Scheme, folder: Path) -> Pack:
         """A pack without golden inputs, to run what was built."""

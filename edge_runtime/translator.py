@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from fingerpost.edge_runtime.backends import Backend, load_backends
-from fingerpost.edge_runtime.beam import beam_search
+from fingerpost.edge_runtime.beam import Found, beam_search
 from fingerpost.edge_runtime.keypoints import PoseSequence
 from fingerpost.edge_runtime.live_glosses import BLANK, LiveGlosses
 from fingerpost.edge_runtime.manifest import Translation
@@ -47,10 +47,15 @@ class Answer(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What a sentence may be. score : the chance, 0 to 1, that the text is right to the letter"""
+    """What a sentence may be.
+
+    score : the chance, 0 to 1, that the text is right to the letter
+    tokens : the likeliest that give the text, without what begins and ends an answer
+    """
 
     text: str
     score: float
+    tokens: tuple[int, ...] = ()
 
 
 class Translated(NamedTuple):
@@ -105,16 +110,17 @@ class Translator:
 
         questions : by default all
         """
+        sentence = self.begin()
+        glosses = sentence.push_keypoints(self.keypoints_of(clip)) + sentence.end()
+        asked = self.questions if questions is None else questions
+        return Translated(tuple(glosses), {q: sentence.answer(q) for q in asked})
+
+    def keypoints_of(self, clip: PoseSequence) -> np.ndarray:
+        """(T, 69, 4), of ``preprocess_live``: a whole clip, at the pack's frame rate and length."""
         if clip.fps != self.fps:
             clip = resample(clip, self.fps)
         keypoints = LiveNormaliser().push(clip)
-        sentence = self.begin()
-        glosses = sentence.push_keypoints(
-            keypoints[kept_frames(len(keypoints), self.words.max_frames)]
-        )
-        glosses += sentence.end()
-        asked = self.questions if questions is None else questions
-        return Translated(tuple(glosses), {q: sentence.answer(q) for q in asked})
+        return keypoints[kept_frames(len(keypoints), self.words.max_frames)]
 
     def run(self, graph: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """A graph once; numbers are brought to the types that it takes."""
@@ -233,12 +239,14 @@ class Sentence:
             N_READINGS,
             self._of.max_tokens,
         )
-        scores: dict[str, float] = {}  # several rows of tokens may be one text
+        by_text: dict[str, list[Found]] = {}  # several rows of tokens may be one text
         for row in rows:
-            text = self._of.text_of(row.tokens)
-            scores[text] = scores.get(text, 0.0) + math.exp(row.log_probability)
-        best_first = sorted(scores, key=lambda text: -scores[text])
-        return [Reading(text, min(scores[text], 1.0)) for text in best_first]
+            by_text.setdefault(self._of.text_of(row.tokens), []).append(row)
+        readings = [
+            Reading(text, min(sum(math.exp(r.log_probability) for r in same), 1.0), same[0].tokens)
+            for text, same in by_text.items()
+        ]
+        return sorted(readings, key=lambda reading: -reading.score)
 
     def scores_of(self, question: str, tokens: Sequence[int]) -> np.ndarray:
         """Logits of each next token, (len(tokens) + 1, n_tokens), where these have been said."""
