@@ -24,6 +24,7 @@ from fingerpost.edge_runtime.captions import (
     LineStarted,
     ScoreSettings,
 )
+from fingerpost.edge_runtime.dominant_hand import DominantHand
 from fingerpost.edge_runtime.endpoint import Endpoint, EndpointSettings
 from fingerpost.edge_runtime.gloss_row import GlossRow, RowSettings, Sign
 from fingerpost.edge_runtime.keypoints import (
@@ -31,12 +32,14 @@ from fingerpost.edge_runtime.keypoints import (
     KeypointFrame,
     KeypointSchema,
     PoseSequence,
-    select,
+    mirrored,
 )
 from fingerpost.edge_runtime.live_glosses import BLANK
+from fingerpost.edge_runtime.lost_hands import LostHandSettings
+from fingerpost.edge_runtime.one_person import PersonSettings
 from fingerpost.edge_runtime.pack import Pack
-from fingerpost.edge_runtime.resample import Resampler, sequence_of
 from fingerpost.edge_runtime.stage_settings import check_settings, read_settings
+from fingerpost.edge_runtime.steady import Steady
 from fingerpost.edge_runtime.translator import GLOSSES, Sentence, Translator
 
 N_ALTERNATIVES = 3
@@ -55,6 +58,12 @@ class TranslateSettings:
     least_glosses: int = 1
 
 
+STAGES = (
+    *(PersonSettings, LostHandSettings, EndpointSettings),
+    *(RowSettings, TranslateSettings, ScoreSettings),
+)
+
+
 class LiveTranslator:
     """Push keypoint frames of any rate; out come caption events.
 
@@ -63,6 +72,7 @@ class LiveTranslator:
     aspect : width over height of the picture
     language : of the sentences; by default the first that the pack knows
     translator : by default the pack's own
+    dominant_hand : of the signer: left, right, or auto, which finds out
     """
 
     def __init__(
@@ -72,18 +82,22 @@ class LiveTranslator:
         aspect: float,
         language: str = "",
         translator: Translator | None = None,
+        dominant_hand: str = "auto",
     ) -> None:
         settings = pack.manifest.settings
-        check_settings(settings, (EndpointSettings, RowSettings, TranslateSettings, ScoreSettings))
+        check_settings(settings, STAGES)
+        self._hand = DominantHand(dominant_hand)
         self._translator = translator or Translator(pack)
         self._language = self._known(language)
-        self._schema, self._aspect, self._fps = schema, aspect, pack.manifest.fps
+        self._aspect, self._fps = aspect, pack.manifest.fps
         self._settings = read_settings(TranslateSettings, settings)
         self._unsure_below = read_settings(ScoreSettings, settings).unsure_below
         ends = read_settings(EndpointSettings, settings)
         self._endpoint = Endpoint(aspect, ends)
         self._row = GlossRow(self._fps, read_settings(RowSettings, settings))
-        self._resampler = Resampler(self._fps)
+        person = read_settings(PersonSettings, settings)
+        lost_hands = read_settings(LostHandSettings, settings)
+        self._steady = Steady(self._fps, schema, aspect, person, lost_hands)
         longest = max(1, round(ends.longest_ms * self._fps / 1000))
         self._max_frames = min(longest, self._translator.words.max_frames)
         self._n_lead = round(self._settings.lead_ms * self._fps / 1000)
@@ -92,17 +106,18 @@ class LiveTranslator:
 
     def reset(self) -> None:
         """Forgets the stream; line numbers go on."""
-        self._resampler.reset()
-        self._endpoint.reset()
-        self._lead: deque[KeypointFrame] = deque(maxlen=self._n_lead)  # at rest, not yet read
+        self._steady.reset()
+        self._meet()
         self._begin_none()
 
     def push(self, frame: KeypointFrame) -> list[CaptionEvent]:
         """The events that a frame of keypoints brings about."""
-        events: list[CaptionEvent] = []
-        for even in self._resampler.push(frame):
-            xyz, confidence = select(even.xyz, even.confidence, self._schema, SIGN69)
-            events += self._take(KeypointFrame(even.time_ms, xyz, confidence))
+        steadied, events = self._steady.push(frame), []
+        if self._steady.somebody_else:
+            events += self._complete()
+            self._meet()
+        for one in steadied:
+            events += self._take(one)
         return events
 
     def flush(self) -> list[CaptionEvent]:
@@ -113,10 +128,17 @@ class LiveTranslator:
         """Frees the memory of the graphs."""
         self._translator.close()
 
+    def _meet(self) -> None:
+        """Somebody stands before the camera of whom nothing is known."""
+        self._endpoint.reset()
+        self._hand.reset()
+        self._lead: deque[KeypointFrame] = deque(maxlen=self._n_lead)  # at rest, not yet read
+
     def _begin_none(self) -> None:
         self._sentence: Sentence | None = None
+        self._left = self._hand.left  # the hand that the sentence is signed with
         self._row.reset()
-        self._times: list[int] = []  # of the frames that the sentence has seen
+        self._frames: list[KeypointFrame] = []  # that the sentence has seen
         self._n_scores = 0  # of them that the row has seen
         self._n_shown = 0
         self._line_id: int | None = None
@@ -124,6 +146,7 @@ class LiveTranslator:
     def _take(self, frame: KeypointFrame) -> list[CaptionEvent]:
         """Reads a frame of the sentence, or keeps it: it may belong to the one that comes."""
         self._endpoint.push(frame)
+        self._hand.push(self._one(frame))
         if self._sentence is None and self._endpoint.moves:
             self._sentence = self._translator.begin()
         # A sign that turns on the spot looks like rest: while one is seen, only a long rest counts.
@@ -144,12 +167,16 @@ class LiveTranslator:
     def _read(self, frames: list[KeypointFrame]) -> list[CaptionEvent]:
         """Shows the sentence the next frames; one that is too long ends here."""
         events: list[CaptionEvent] = []
+        if self._left != self._hand.left and self._line_id is None:
+            frames = [*self._frames, *frames]  # once more, the other way round
+            self._begin_none()
         for frame in frames:
             if self._sentence is None or self._sentence.n_frames == self._max_frames:
                 events += self._complete()
                 self._sentence = self._translator.begin()
-            self._times.append(frame.time_ms)
-            self._sentence.push(sequence_of([frame], self._fps, self._like(frame)))
+            self._frames.append(frame)
+            seen = self._one(frame)
+            self._sentence.push(mirrored(seen) if self._left else seen)
         return events + self._update()
 
     def _update(self) -> list[CaptionEvent]:
@@ -188,7 +215,8 @@ class LiveTranslator:
     def _line(self, text: str, score: float, others: tuple[tuple[str, float], ...] = ()) -> Line:
         """score : 0 to 1, of the answer; of a line in the making, the mean of its glosses"""
         signs = self._row.signs
-        spans = tuple((self._times[s.frames[0]], self._times[s.frames[-1]]) for s in signs)
+        times = [frame.time_ms for frame in self._frames]
+        spans = tuple((times[s.frames[0]], times[s.frames[-1]]) for s in signs)
         return Line(
             text=text,
             glosses=tuple(self._gloss(sign) for sign in signs),
@@ -212,9 +240,15 @@ class LiveTranslator:
         others = [k for k in best if k not in (BLANK, sign.label)][:N_ALTERNATIVES]
         return tuple((self._translator.glosses[k - 1 - BLANK], float(shares[k])) for k in others)
 
-    def _like(self, frame: KeypointFrame) -> PoseSequence:
+    def _one(self, frame: KeypointFrame) -> PoseSequence:
+        """The frame as a sequence of one."""
         return PoseSequence(
-            frame.xyz[None], frame.confidence[None], self._fps, SIGN69, aspect=self._aspect
+            frame.xyz[None],
+            frame.confidence[None],
+            self._fps,
+            SIGN69,
+            frame.time_ms,
+            self._aspect,
         )
 
     def _known(self, language: str) -> str:
