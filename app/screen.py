@@ -7,6 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+NO_WINDOW = "no window can be opened on this screen; see `fingerpost doctor`"
+
 
 def has_screen() -> bool:
     """Whether a window can be expected to open here: a desktop, or SDL told what to draw on."""

@@ -22,13 +22,12 @@ from kivy.utils import escape_markup
 
 from fingerpost.app.caption_board import CaptionBoard, ShownLine
 from fingerpost.app.overlay import BAND, FINAL_TEXT, NOTE, NOTE_TEXT, PARTIAL_TEXT, draw_skeleton
-from fingerpost.app.screen import NoWindow
+from fingerpost.app.screen import NO_WINDOW, NoWindow
 from fingerpost.app.session import Session, Step
 from fingerpost.edge_runtime.captions import LineCompleted
 
 WIDTH, HEIGHT = 800, 780  # of the window, in density-independent pixels
 SHOWN_AFTER_END_S = 2.0  # the last caption stays for so long before the window closes
-NO_WINDOW = "no window can be opened on this screen; see `fingerpost doctor`"
 
 
 class CaptionScreen(BoxLayout):

@@ -1,0 +1,204 @@
+"""Talk: the picture, the captions under it, the conversation beside it. The main screen."""
+
+from typing import TYPE_CHECKING
+
+from kivy.core.clipboard import Clipboard
+from kivy.metrics import dp
+from kivy.uix.boxlayout import BoxLayout
+
+from fingerpost.app.conversation import SIGNED, Entry
+from fingerpost.app.session import Session
+from fingerpost.app.translations import _
+from fingerpost.app.ui.app_state import now_ms
+from fingerpost.app.ui.dialogs import ReplyCard, other_readings, question
+from fingerpost.app.ui.live_picture import CaptionBand, LivePicture
+from fingerpost.app.ui.talk_panel import ConversationPanel, padded_width
+from fingerpost.app.ui.theme import NARROW, L, S
+from fingerpost.app.ui.widgets import Flow, Press, fill
+from fingerpost.edge_runtime.captions import CaptionEvent
+
+if TYPE_CHECKING:
+    from fingerpost.app.ui.shell import Shell
+
+
+class TalkScreen(BoxLayout):
+    """Built anew whenever it is shown; what was said is in the state."""
+
+    def __init__(self, shell: "Shell") -> None:
+        super().__init__(orientation="vertical")
+        self.shell, self.state = shell, shell.state
+        look = shell.look
+        self._said = ""
+        self._problem_said = False
+        self.picture = LivePicture(look)
+        self.band = CaptionBand(look, self.state.settings.caption_lines)
+        self.panel = ConversationPanel(look, self.read_again, self.reply)
+        self.undo_press = Press(look, _("Undo"), self.undo)
+        self.put_back_press = Press(look, _("Put back"), self.put_back)
+        self.actions = Flow(
+            self.undo_press,
+            self.put_back_press,
+            Press(look, _("Sign again"), self.sign_again),
+            Press(look, _("Copy"), self.copy),
+            Press(look, _("Speak"), self.preview_speech),
+            Press(look, _("Clear"), self.clear),
+            padding=(dp(L), dp(S)),
+        )
+        fill(self.actions, look.theme.ground)
+        self._upper = BoxLayout()
+        self._arranged: bool | None = None
+        self.bind(size=self._arrange)
+        if self.state.worker is None and not self.state.problem:
+            self.state.start_camera()
+        self.picture.say(_("Starting the camera …"))
+        self._show_words()
+
+    # ---- what the clock and the keys call --------------------------------------------------
+
+    def tick(self) -> None:
+        """Once for every picture that the screen shows."""
+        if self.state.worker is None:
+            if self.state.problem and not self._problem_said:
+                self._say_problem()
+            return
+        news = self.shell.take_news()
+        observer = self.state.worker.observer if self.state.worker else None
+        if news.sight is not None and observer is not None:
+            bones = self.state.settings.skeleton
+            self.picture.show(news.sight, observer.schema, observer.size, bones)
+        if news.events:
+            self._said = ""
+        if news.ended and self.state.worker is not None:
+            self.state.stop_camera()
+            self.state.problem = observer.problem if observer else ""
+            self.state.problem = self.state.problem or _("The video has ended.")
+        self._show_words()
+
+    def undo(self) -> None:
+        """Takes the last line out of the conversation."""
+        if self.state.conversation.take_back() is None:
+            self.shell.tell(_("There is nothing to undo."))
+        self._show_words()
+
+    def put_back(self) -> None:
+        self.state.conversation.put_back()
+        self._show_words()
+
+    def sign_again(self) -> None:
+        """The last line was not understood: it goes, and the signer is told."""
+        last = self.state.conversation.entries[-1:]
+        if last and last[0].how == SIGNED:
+            self.state.conversation.take_back()
+        self.state.conversation.open_line = None
+        if self.state.worker is not None:
+            self.state.worker.ask(_forget)
+        self._said = _("Please sign that again.")
+        self.shell.close_dialog()
+        self._show_words()
+
+    def copy(self) -> None:
+        """The last signed line, for another program."""
+        entry = self.state.conversation.last_signed
+        if entry is None:
+            self.shell.tell(_("There is nothing to copy yet."))
+            return
+        Clipboard.copy(entry.text)
+        self.shell.tell(_("Copied."))
+
+    def clear(self) -> None:
+        """Begins a new conversation; the old one is in the history, unless this is private."""
+        self.state.conversation.begin_anew()
+        self._said = ""
+        self._show_words()
+
+    def reply(self, text: str) -> None:
+        """What the hearing side typed, held out large."""
+        entry = self.state.conversation.reply(text, now_ms())
+        self._show_words()
+        self.shell.show_dialog(ReplyCard(self.shell.look, entry.text, self.shell.close_dialog))
+
+    def read_again(self, entry: Entry) -> None:
+        """Shows what else an unsure line may have been."""
+
+        def choose(reading: str) -> None:
+            self.state.conversation.choose(entry.key, reading)
+            self.shell.close_dialog()
+            self._show_words()
+
+        look = self.shell.look
+        again = Press(look, _("Sign again"), self.sign_again)
+        close = Press(look, _("Close"), self.shell.close_dialog)
+        self.shell.show_dialog(
+            other_readings(look, entry.text, entry.readings, choose, again, close)
+        )
+
+    def preview_speech(self) -> None:
+        """Nothing is spoken before somebody has read it and pressed."""
+        entry = self.state.conversation.last_signed
+        if entry is None:
+            self.shell.tell(_("There is nothing to speak yet."))
+            return
+        look = self.shell.look
+
+        def speak() -> None:
+            self.shell.close_dialog()
+            self.shell.speak(entry.text)
+
+        self.shell.show_dialog(
+            question(
+                look,
+                _("Speak this?"),
+                entry.text,
+                Press(look, _("Speak"), speak, "accent"),
+                Press(look, _("Cancel"), self.shell.close_dialog),
+            )
+        )
+
+    # ---- drawing ---------------------------------------------------------------------------
+
+    def _show_words(self) -> None:
+        conversation = self.state.conversation
+        self.panel.show(conversation.entries)
+        waiting = _("Captions appear here.") if not conversation.entries else ""
+        said = self._said or waiting
+        self.band.show(() if self._said else conversation.shown(), said)
+        self.put_back_press.disabled = not conversation.can_put_back
+        self.undo_press.disabled = not conversation.entries
+
+    def _say_problem(self) -> None:
+        def again() -> None:
+            self.state.problem, self._problem_said = "", False
+            self.state.start_camera()
+            self.picture.say(_("Starting the camera …"))
+
+        self.picture.say(self.state.problem, _("Try again"), again)
+        self._problem_said = True
+
+    def _arrange(self, *_args: object) -> None:
+        """Beside each other in a wide window, below each other in a narrow one."""
+        wide = self.width >= dp(NARROW)
+        self.band.fit(self.height)
+        if wide:
+            self.panel.size_hint_x = None
+            self.panel.width = min(padded_width(self.shell.look), self.width * 0.42)
+        else:
+            self.panel.size_hint_x = 1
+        if wide == self._arranged:
+            return
+        self._arranged = wide
+        self.clear_widgets()
+        self._upper.clear_widgets()
+        self._upper.add_widget(self.picture)
+        self.add_widget(self._upper)
+        self.add_widget(self.band)
+        if wide:
+            self._upper.add_widget(self.panel)
+        else:
+            self.add_widget(self.panel)
+        self.add_widget(self.actions)
+
+
+def _forget(session: Session) -> list[CaptionEvent]:
+    """In the worker: the line that is open is not meant any more."""
+    session.captioner.flush()
+    return []
