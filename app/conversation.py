@@ -44,7 +44,7 @@ class Keeper(Protocol):
 
     def begin(self, now_ms: int) -> int: ...
     def write(self, conversation: int, entry: Entry) -> None: ...
-    def hide(self, conversation: int, key: int, hidden: bool) -> None: ...
+    def erase(self, conversation: int, key: int) -> None: ...
 
 
 class Conversation:
@@ -110,7 +110,8 @@ class Conversation:
             return None
         entry = self._entries.pop()
         self._taken_back.append(entry)
-        self._hide(entry, True)
+        if self.keeper is not None and self._number is not None:
+            self.keeper.erase(self._number, entry.key)
         return entry
 
     def put_back(self) -> Entry | None:
@@ -120,7 +121,7 @@ class Conversation:
         entry = self._taken_back.pop()
         self._entries.append(entry)
         self._entries.sort(key=lambda one: one.key)
-        self._hide(entry, False)
+        self._write(entry)
         return entry
 
     def begin_anew(self) -> None:
@@ -166,10 +167,6 @@ class Conversation:
         if self._number is None:
             self._number = self.keeper.begin(entry.said_ms)
         self.keeper.write(self._number, entry)
-
-    def _hide(self, entry: Entry, hidden: bool) -> None:
-        if self.keeper is not None and self._number is not None:
-            self.keeper.hide(self._number, entry.key, hidden)
 
 
 def _entry_of(line: Line, key: int, now_ms: int) -> Entry:

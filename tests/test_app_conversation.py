@@ -30,8 +30,8 @@ class Keeper:
     def write(self, conversation, entry):
         self.told.append(f"{conversation}: {entry.key} {entry.how} {entry.text}")
 
-    def hide(self, conversation, key, hidden):
-        self.told.append(f"{conversation}: {key} {'hidden' if hidden else 'back'}")
+    def erase(self, conversation, key):
+        self.told.append(f"{conversation}: {key} erased")
 
 
 # ---- conversation -------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ def test_the_last_line_is_taken_back_and_put_back_where_it_was():
         talk.push([LineCompleted(key, line(text))], key)
     assert talk.take_back().text == "C" and talk.take_back().text == "B"
     assert talk.put_back().text == "B" and [e.text for e in talk.entries] == ["A", "B"]
-    assert keeper.told[-3:] == ["1: 2 hidden", "1: 1 hidden", "1: 1 back"]
+    assert keeper.told[-3:] == ["1: 2 erased", "1: 1 erased", "1: 1 signed B"]
     talk.reply("D", 9)  # what was taken back before something new stays away
     assert not talk.can_put_back and talk.put_back() is None
     talk.begin_anew()
