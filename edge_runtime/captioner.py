@@ -17,6 +17,7 @@ from fingerpost.edge_runtime.captions import (
 )
 from fingerpost.edge_runtime.decode import Decoder, DecodeSettings, Sign
 from fingerpost.edge_runtime.keypoints import KeypointFrame, KeypointSchema, PoseSequence, select
+from fingerpost.edge_runtime.one_person import OnePerson, PersonSettings
 from fingerpost.edge_runtime.pack import Pack
 from fingerpost.edge_runtime.recogniser import Recogniser
 from fingerpost.edge_runtime.resample import Resampler, sequence_of
@@ -49,10 +50,13 @@ class Captioner:
         recogniser: Recogniser | None = None,
     ) -> None:
         manifest = pack.manifest
-        check_settings(manifest.settings, (SegmentSettings, DecodeSettings, ScoreSettings))
+        stages = (PersonSettings, SegmentSettings, DecodeSettings, ScoreSettings)
+        check_settings(manifest.settings, stages)
         self._recogniser = recogniser or Recogniser(pack)
         self._schema, self._view = schema, self._recogniser.view
         self._aspect, self._fps = aspect, manifest.fps
+        following = read_settings(PersonSettings, manifest.settings)
+        self._person = OnePerson(aspect, following, schema)
         self._resampler = Resampler(manifest.fps)
         segmenting = read_settings(SegmentSettings, manifest.settings)
         decoding = read_settings(DecodeSettings, manifest.settings)
@@ -68,16 +72,19 @@ class Captioner:
 
     def reset(self) -> None:
         """Forgets the stream; line numbers go on."""
+        self._person.reset()
         self._resampler.reset()
-        self._segmenter.reset()
-        self._decoder.reset()
-        self._history: deque[KeypointFrame] = deque(maxlen=self._n_kept)
+        self._meet()
         self._line_id: int | None = None
         self._shown: tuple[tuple[Sign, ...], int] = ((), 0)
 
     def push(self, frame: KeypointFrame) -> list[CaptionEvent]:
         """The events that a frame of keypoints brings about."""
         events: list[CaptionEvent] = []
+        frame = self._person.push(frame)
+        if self._person.somebody_else:
+            events += self.flush()
+            self._meet()
         for even in self._resampler.push(frame):
             seen = self._in_view(even)
             self._history.append(seen)
@@ -88,6 +95,12 @@ class Captioner:
     def flush(self) -> list[CaptionEvent]:
         """The events that the end of the stream brings about."""
         return [out for event in self._segmenter.flush() for out in self._decode(event)]
+
+    def _meet(self) -> None:
+        """Somebody stands before the camera of whom nothing is known."""
+        self._segmenter.reset()
+        self._decoder.reset()
+        self._history: deque[KeypointFrame] = deque(maxlen=self._n_kept)
 
     def _decode(self, event: SegmentEvent) -> list[CaptionEvent]:
         match event:
