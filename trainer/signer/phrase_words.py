@@ -79,7 +79,7 @@ THING_QUALITIES: dict[str, tuple[str, ...]] = {  # what each can be; the others 
        ("ball", "book", "clothes", "door", "hat", "house", "shirt", "table")},
     **{noun: (*COLOURS, *_SIZES) for noun in ("ball", "hat", "shirt")},
     "computer": (*_SIZES, "bad", "good", "old", "slow"),
-    "paper": ("bad", "good", "new", "old", "wrong"),
+    "paper": ("bad", "good", "new", "old"),
     **{noun: ("bad", "good", "new", "old", "wrong") for noun in ("movie", "medicine")},
     **{noun: (*_SIZES, "good", "old") for noun in ("bed", "house", "room", "table")},
     **{noun: _FOOD for noun in ("coffee", "fish", "milk", "tea", "water")},

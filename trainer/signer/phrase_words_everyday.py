@@ -31,7 +31,7 @@ _FOODS = _named("bread fish pizza") + _nouns(
     {"apple": "an apple", "orange": "an orange", "sandwich": "a sandwich"}
 )
 _DRINKS = _named("coffee milk tea water")
-_BUILDINGS = _named("bathroom city house office room school train", "the")
+_BUILDINGS = _named("bathroom city house office room school", "the")
 
 SLOTS: dict[str, tuple[Noun, ...]] = {
     # people
