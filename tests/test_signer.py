@@ -24,6 +24,7 @@ from fingerpost.trainer.signer.body import anchor
 from fingerpost.trainer.signer.hands import HANDSHAPES, hand_joints, handshape
 from fingerpost.trainer.signer.lexicon import EVERYDAY
 from fingerpost.trainer.signer.phonology import Posture, parse_direction, parse_place
+from fingerpost.trainer.signer.signs_by_topic import BY_TOPIC
 from fingerpost.trainer.signer.variation import Style
 
 CALM = Signer(style=Style(jitter=0.0))
@@ -64,7 +65,7 @@ def test_most_glosses_are_wlasl_names():
 
 
 def test_signs_of_other_signers_are_told_apart_by_their_nearest_neighbour():
-    glosses = list(LEXICON)[::3]
+    glosses = sorted({*list(LEXICON)[::3], *BY_TOPIC})
     random = rng(1)
 
     def features(gloss: str) -> np.ndarray:
@@ -78,7 +79,7 @@ def test_signs_of_other_signers_are_told_apart_by_their_nearest_neighbour():
     known = np.array([[features(gloss) for _ in range(5)] for gloss in glosses])
     asked = np.array([features(gloss) for gloss in glosses])
     every = ((asked[:, None, None] - known[None]) ** 2).sum(-1).min(-1)  # (asked, known)
-    assert (every.argmin(1) == np.arange(len(glosses))).mean() > 0.8
+    assert (every.argmin(1) == np.arange(len(glosses))).mean() > 0.85
 
 
 @pytest.mark.parametrize(

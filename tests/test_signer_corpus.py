@@ -27,7 +27,7 @@ COUNTS = {"train": 6, "val": 3, "test": 3, "signs": 2}
 @pytest.fixture(scope="module")
 def phrases():
     rng = np.random.default_rng(0)
-    return [random_phrase(rng) for _ in range(60_000)]
+    return [random_phrase(rng) for _ in range(40_000)]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_translation_is_more_than_replacing_words(phrases):
         ("city i live no", "I do not live in the city."),
         ("now bathroom i go", "I am going to the bathroom now."),
         ("yesterday sandwich you eat", "You ate a sandwich yesterday."),
-        ("yesterday city i walk no", "I did not walk to the city yesterday."),
+        ("yesterday doctor i go no", "I did not go to the doctor yesterday."),
         ("day woman call you", "The woman calls you every day."),
         ("my shirt color what", "What color is my shirt?"),
         ("bird i need how many", "How many birds do I need?"),
