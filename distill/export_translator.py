@@ -4,6 +4,7 @@ What a pack says is compared with what the network in PyTorch says by ``generate
 were held back: figures, and how many answers are the very same.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.signer_corpus import make_clip
 
 PIECES_FILE = "pieces.json"
+ORDER_FILE = "gloss_order.json"
 LIVE_KIND = "live_glosses"  # the answer of the gloss head, among the kinds
 N_CALIBRATED = 48  # clips that the ranges of activations are found on
 N_RANKED = 16  # clips that the loss of each layer is measured on
@@ -60,9 +62,11 @@ class TranslatorSource:
     @property
     def files(self) -> dict[str, bytes]:
         """What the pack holds beside its graphs."""
+        pairs = self._task.gloss_pairs
         return {
             VOCABULARY_FILE: json_bytes(list(self._task.glosses)),
             PIECES_FILE: json_bytes(pieces_of(self._task.tokenizer)),
+            **({ORDER_FILE: json.dumps(pairs).encode()} if pairs else {}),
         }
 
     def describe(self) -> dict[str, Any]:
@@ -84,6 +88,7 @@ class TranslatorSource:
                 questions={q: n_pieces + i for i, q in enumerate(self._task.questions)},
                 look_ahead=config.look_ahead,
                 max_frames=self._task.settings.max_frames,
+                gloss_order=ORDER_FILE if self._task.gloss_pairs else "",
             ),
         }
 

@@ -12,6 +12,7 @@ frames, and the same frames give the same events.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,7 @@ from fingerpost.edge_runtime.captions import (
 from fingerpost.edge_runtime.dominant_hand import DominantHand
 from fingerpost.edge_runtime.endpoint import Endpoint, EndpointSettings
 from fingerpost.edge_runtime.gloss_row import GlossRow, RowSettings, Sign
+from fingerpost.edge_runtime.gloss_search import GlossSearch, SearchSettings
 from fingerpost.edge_runtime.keypoints import (
     SIGN69,
     KeypointFrame,
@@ -60,7 +62,7 @@ class TranslateSettings:
 
 STAGES = (
     *(PersonSettings, LostHandSettings, EndpointSettings),
-    *(RowSettings, TranslateSettings, ScoreSettings),
+    *(RowSettings, SearchSettings, TranslateSettings, ScoreSettings),
 )
 
 
@@ -95,6 +97,9 @@ class LiveTranslator:
         ends = read_settings(EndpointSettings, settings)
         self._endpoint = Endpoint(aspect, ends)
         self._row = GlossRow(self._fps, read_settings(RowSettings, settings))
+        order = self._translator.gloss_order
+        search = read_settings(SearchSettings, settings)
+        self._search = None if order is None else GlossSearch(order, search)
         person = read_settings(PersonSettings, settings)
         lost_hands = read_settings(LostHandSettings, settings)
         self._steady = Steady(self._fps, schema, aspect, person, lost_hands)
@@ -207,14 +212,29 @@ class LiveTranslator:
         events = self._update()
         if self._line_id is not None:
             best, *others = sentence.readings(self._language)
-            line = self._line(best.text, best.score, tuple((one.text, one.score) for one in others))
+            readings = tuple((one.text, one.score) for one in others)
+            line = self._line(best.text, best.score, readings, self._searched(sentence))
             events.append(LineCompleted(self._line_id, line))
         self._begin_none()
         return events
 
-    def _line(self, text: str, score: float, others: tuple[tuple[str, float], ...] = ()) -> Line:
-        """score : 0 to 1, of the answer; of a line in the making, the mean of its glosses"""
-        signs = self._row.signs
+    def _searched(self, sentence: Sentence) -> list[Sign]:
+        """The glosses of a sentence that is over; those of the row, where the search finds none."""
+        found = self._search.signs(np.stack(sentence.scores)) if self._search else []
+        return found or self._row.signs
+
+    def _line(
+        self,
+        text: str,
+        score: float,
+        others: tuple[tuple[str, float], ...] = (),
+        signs: Sequence[Sign] | None = None,
+    ) -> Line:
+        """score : 0 to 1, of the answer; of a line in the making, the mean of its glosses
+
+        signs : by default those of the row
+        """
+        signs = self._row.signs if signs is None else signs
         times = [frame.time_ms for frame in self._frames]
         spans = tuple((times[s.frames[0]], times[s.frames[-1]]) for s in signs)
         return Line(

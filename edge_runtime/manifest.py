@@ -71,10 +71,15 @@ class Translation:
     max_frames: int  # of a sentence; a longer one loses frames, evenly
     # That logits are divided by, so that an answer's probability is the chance that it is right.
     temperature: float = field(default=1.0, metadata={"newer": True})
+    gloss_order: str = field(default="", metadata={"newer": True})  # file; how glosses follow
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
             raise ValueError(f"a temperature is above 0, got {self.temperature:g}")
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return (self.pieces, self.gloss_order) if self.gloss_order else (self.pieces,)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def open_pack(path: Path | str) -> Pack:
     for name, sha256 in manifest.files.items():
         if files.sha256(name) != sha256:
             raise ValueError(_changed(path, name))
-    words = () if manifest.translation is None else (manifest.translation.pieces,)
+    words = () if manifest.translation is None else manifest.translation.files
     for needed in (manifest.vocabulary, *words, *(g.file for g in manifest.graphs.values())):
         if needed not in listed:
             raise ValueError(f"{path}: {MANIFEST} names {needed}, which is not among its files")

@@ -20,6 +20,7 @@ import numpy as np
 
 from fingerpost.edge_runtime.backends import Backend, load_backends
 from fingerpost.edge_runtime.beam import Found, beam_search
+from fingerpost.edge_runtime.gloss_search import read_order
 from fingerpost.edge_runtime.keypoints import PoseSequence
 from fingerpost.edge_runtime.live_glosses import BLANK, LiveGlosses
 from fingerpost.edge_runtime.manifest import Translation
@@ -82,6 +83,11 @@ class Translator:
         self.fps = manifest.fps
         self.words: Translation = manifest.translation
         self.pieces = read_pieces(pack.read(self.words.pieces))
+        self.gloss_order = (  # as ``GlossSearch`` takes it; None in a pack that knows none
+            read_order(pack.read(self.words.gloss_order), len(self.glosses))
+            if self.words.gloss_order
+            else None
+        )
         self._backends = dict(backends or load_backends(pack, GRAPHS))
         self._specs = {
             graph: {t.name: t for t in (*spec.inputs, *spec.state)}
@@ -158,6 +164,7 @@ class Sentence:
         self._read: dict[str, np.ndarray] | None = None
         self.n_frames = 0  # that were pushed
         self.scores: list[np.ndarray] = []  # (V,) of each frame so far, logits, ``BLANK`` first
+        self.states: list[np.ndarray] = []  # (D,) of the same frames
 
     def push(self, part: PoseSequence) -> list[str]:
         """The next frames, at the pack's frame rate; returns the glosses that begin in them.
@@ -268,6 +275,9 @@ class Sentence:
         self._n_steps += 1
         there = [row for i, row in enumerate(scores, first) if 0 <= i < self.n_frames]
         self.scores += there
+        self.states += [
+            row for i, row in enumerate(out["states"][0], first) if 0 <= i < self.n_frames
+        ]
         labels = self._live.push(np.stack(there)) if there else []
         return [self._of.glosses[label - 1 - BLANK] for label in labels]
 

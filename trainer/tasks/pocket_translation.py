@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from fingerpost.edge_runtime.gloss_search import pairs_of
 from fingerpost.edge_runtime.live_glosses import BLANK, LiveGlosses
 from fingerpost.edge_runtime.preprocess_live import FPS, preprocess_live
 from fingerpost.edge_runtime.resample import resample
@@ -100,7 +101,9 @@ class PocketTranslation:
         tokenizer: Any,
         glosses: Sequence[str],
         questions: Sequence[str],
+        gloss_pairs: Sequence[tuple[int, int, int]] = (),
     ) -> None:
+        """gloss_pairs : how often a gloss follows another in sentences, of ``pairs_of``"""
         _check(settings)
         if (tokenizer.pad_token_id, tokenizer.eos_token_id) != (PAD, EOS):
             raise ValueError(
@@ -110,6 +113,7 @@ class PocketTranslation:
         self.settings = settings
         self.tokenizer = tokenizer
         self.glosses, self.questions = tuple(glosses), tuple(questions)
+        self.gloss_pairs = tuple(gloss_pairs)
         self._number = {gloss: k for k, gloss in enumerate(glosses, start=BLANK + 1)}
         self._augment = _augment_of(settings)
         of_decoder = "text.bleu4" if "text" in settings.asks else "glosses.wer"
@@ -132,13 +136,16 @@ class PocketTranslation:
             return [*clips.column("text"), *(" ".join(row) for row in rows)]
 
         tokenizer = tokenizer_for(chosen.tokenizer, start, texts, chosen.pieces)
-        return cls(chosen, tokenizer, glosses, questions)
+        return cls(
+            chosen, tokenizer, glosses, questions, _pairs(rows, clips.column("text"), glosses)
+        )
 
     @classmethod
     def from_checkpoint(cls, folder: Path, info: dict[str, Any]) -> "PocketTranslation":
         settings = convert(info["settings"], Settings, "settings")
         tokenizer = load_tokenizer(str(folder / TOKENIZER))
-        return cls(settings, tokenizer, info["glosses"], info["questions"])
+        pairs = [(a, b, n) for a, b, n in info.get("gloss_pairs", ())]
+        return cls(settings, tokenizer, info["glosses"], info["questions"], pairs)
 
     def save(self, folder: Path) -> dict[str, Any]:
         self.tokenizer.save_pretrained(folder / TOKENIZER)
@@ -148,6 +155,7 @@ class PocketTranslation:
             "preprocess": "live",
             "glosses": list(self.glosses),
             "questions": list(self.questions),
+            "gloss_pairs": self.gloss_pairs,
         }
 
     def new_model(self, fields: dict[str, Any]) -> PocketTranslator:
@@ -348,6 +356,15 @@ def _names(key: str, found: set[str], start: Path | None) -> list[str]:
     if start is not None:
         known = json.loads((start / "config.json").read_text(encoding="utf-8")).get(key, [])
     return known if found <= set(known) else sorted(found)
+
+
+def _pairs(
+    rows: Sequence[Sequence[str]], texts: Sequence[str], glosses: Sequence[str]
+) -> list[tuple[int, int, int]]:
+    """Of the clips that are sentences; of all where none has a text."""
+    number = {gloss: k for k, gloss in enumerate(glosses, start=BLANK + 1)}
+    sentences = [row for row, text in zip(rows, texts, strict=True) if text] or rows
+    return pairs_of([number[g] for g in row] for row in sentences if row)
 
 
 def _check(settings: Settings) -> None:
