@@ -52,7 +52,7 @@ def run_caption(
     pack = load_pack(pack_name)
     wants_pictures = outputs.overlay is not None
     lines: list[Line] = []
-    exit_code, cautioned = 0, False
+    exit_code, cautioned, told_slow = 0, False, False
     with ExitStack() as stack:
         observer = stack.enter_context(observe(source, landmarker, mirrored, wants_pictures, tell))
         session = Session(observer, make_captioner(pack, observer))
@@ -60,10 +60,13 @@ def run_caption(
         printer = stack.enter_context(CaptionPrinter(observer.n_frames, outputs.json))
 
         def take(step: Step) -> None:
-            nonlocal cautioned
+            nonlocal cautioned, told_slow
             if step.events and not cautioned:
                 printer.tell(notice(pack.manifest))
                 cautioned = True
+            if step.sight and step.sight.slow and not told_slow:
+                printer.tell(step.sight.slow)
+                told_slow = True
             printer.show(step)
             drawing.add(step)
             lines.extend(e.line for e in step.events if isinstance(e, LineCompleted))

@@ -7,16 +7,22 @@ from typing import Protocol
 
 import numpy as np
 
+from fingerpost.app.frame_rate import FrameRate
 from fingerpost.edge_runtime.keypoints import KeypointFrame, KeypointSchema, PoseSequence
 
 
 @dataclass(frozen=True)
 class Sight:
-    """What was seen at one moment. rgb : (H, W, 3) uint8, or None where nobody asked for it."""
+    """What was seen at one moment.
+
+    rgb : (H, W, 3) uint8, or None where nobody asked for it
+    slow : one line for the user while there are too few sights a second, else ""
+    """
 
     time_ms: int
     rgb: np.ndarray | None
     keypoints: KeypointFrame
+    slow: str = ""
 
 
 class Observer(Protocol):
@@ -58,6 +64,7 @@ class KeypointObserver:
         self.problem = ""
         self._waiting = deque(sequence.frames())
         self._people = PeopleSeen(name)
+        self._rate = FrameRate(name, self.live)
 
     def __enter__(self) -> "KeypointObserver":
         return self
@@ -70,7 +77,8 @@ class KeypointObserver:
             return None
         keypoints = self._waiting.popleft()
         self._people.look(keypoints, self.schema)
-        return Sight(keypoints.time_ms, None, keypoints)
+        slow = self._rate.push(keypoints.time_ms)
+        return Sight(keypoints.time_ms, None, keypoints, slow)
 
     def ended(self) -> bool:
         if not self._waiting:

@@ -2,13 +2,15 @@
 
 ::
 
-    thread "reader"      decodes pictures          -> at most 3 pictures wait
+    thread "reader"      decodes pictures          -> at most 3 pictures wait, 1 of a camera
     thread "landmarks"   runs the landmarker       -> at most 4 sights wait
     the caller's thread  runs the captioner, draws, prints
 
 A file loses nothing: where a queue is full, the thread that fills it waits. A camera is live: the
-oldest waiting picture is dropped. What goes wrong in a thread is raised in the caller's thread.
-This is the one file of the project with threads in it.
+landmarker takes the newest picture, and those that came while it was busy are dropped, so captions
+stay on time. Sights are never dropped: captioning one costs a hundredth of what finding it did.
+What goes wrong in a thread is raised in the caller's thread. This file and ``session_worker.py``
+are the ones of the project with threads in them.
 """
 
 import threading
@@ -22,6 +24,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from fingerpost.app.frame_rate import FrameRate
 from fingerpost.app.observer import KeypointObserver, Observer, PeopleSeen, Sight
 from fingerpost.edge_runtime.captions import CaptionEvent
 from fingerpost.edge_runtime.keypoints import MEDIAPIPE_HOLISTIC, KeypointFrame
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from fingerpost.edge_runtime.video import Video
 
 PICTURES_WAITING = 3  # decoded, not yet landmarked: 18 MB at 1080p
+PICTURES_WAITING_LIVE = 1  # of a camera: the newest
 SIGHTS_WAITING = 4  # landmarked, not yet captioned
 JOIN_S = 5.0  # how long to wait for a thread to end; a landmarker takes 0.1 s at worst
 KEYPOINT_SUFFIXES = (".npz", ".pose")
@@ -149,10 +153,12 @@ class VideoObserver:
         self._tell = tell
         self._mirrored = mirrored
         self._keep_pictures = keep_pictures
-        self._pictures: Channel[tuple[int, np.ndarray]] = Channel(PICTURES_WAITING, live)
+        n_waiting = PICTURES_WAITING_LIVE if live else PICTURES_WAITING
+        self._pictures: Channel[tuple[int, np.ndarray]] = Channel(n_waiting, drop_oldest=live)
         self._sights: Channel[Sight] = Channel(SIGHTS_WAITING)
         self._extractor = "unknown"
         self._people = PeopleSeen(name)
+        self._rate = FrameRate(name, live)
 
     def __enter__(self) -> "VideoObserver":
         from fingerpost.edge_runtime.landmarker_bundle import landmarker_bundle
@@ -203,7 +209,8 @@ class VideoObserver:
                 for time_ms, rgb in self._pictures:
                     keypoints = landmarker.detect(rgb, time_ms)
                     picture = self._kept(rgb)
-                    if not self._sights.put(Sight(time_ms, picture, keypoints)):
+                    slow = self._rate.push(time_ms, self._pictures.n_dropped)
+                    if not self._sights.put(Sight(time_ms, picture, keypoints, slow)):
                         return
 
     def _kept(self, rgb: np.ndarray) -> np.ndarray | None:

@@ -48,8 +48,15 @@ class CaptionScreen(BoxLayout):
         small_print = BoxLayout(size_hint_y=None, height=dp(20))
         for widget in (self.note, self.title):
             small_print.add_widget(widget)
-        for widget in (self.picture, self.caption, small_print):
+        self.warning = _left_label(font_size="14sp", color=_rgba(PARTIAL_TEXT))
+        self.warning.size_hint_y = None
+        self.show_warning("")
+        for widget in (self.picture, self.warning, self.caption, small_print):
             self.add_widget(widget)
+
+    def show_warning(self, line: str) -> None:
+        """One line above the captions; "" takes no room."""
+        self.warning.text, self.warning.height = line, dp(20 if line else 0)
 
     def show_picture(self, rgb: np.ndarray) -> None:
         """rgb : shape (H, W, 3), uint8"""
@@ -139,6 +146,7 @@ class CaptionApp(App):
         draw_skeleton(drawn, step.sight.keypoints, observer.schema)
         self.screen.show_picture(drawn)
         self.screen.show_lines(self._board.shown(self._shown_ms))
+        self.screen.show_warning(step.sight.slow)
 
     def _finish(self, dt: float) -> None:
         self.screen.show_lines(self._board.shown(self._shown_ms))
