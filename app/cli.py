@@ -88,7 +88,10 @@ Source = Annotated[
 ]
 PackName = Annotated[str, typer.Option("--pack", help="A pack: its name or its path.")]
 Mirrored = Annotated[
-    bool, typer.Option("--mirrored", help="The picture is a mirror image, as of a selfie camera.")
+    bool,
+    typer.Option(
+        "--mirrored", "--mirror", help="The picture is a mirror image, as of a selfie camera."
+    ),
 ]
 Name = Annotated[str, typer.Argument(help="A pack: its name or its path.", metavar="PACK")]
 
@@ -150,12 +153,17 @@ def caption(
     seconds: Annotated[
         float | None, typer.Option(min=0, help="Stop after so many seconds of the source.")
     ] = None,
+    dominant_hand: Annotated[
+        str,
+        typer.Option(metavar="auto|left|right", help="The signer's own; auto: the one that moves."),
+    ] = "auto",
 ) -> None:
     """Caption a video, a keypoint file or a camera."""
     from fingerpost.app.commands_caption import CaptionOutputs, run_caption
 
     outputs = CaptionOutputs(json, srt, vtt, overlay)
-    raise typer.Exit(run_caption(source, outputs, pack, landmarker, mirrored, seconds))
+    how = (landmarker, mirrored, seconds, dominant_hand)
+    raise typer.Exit(run_caption(source, outputs, pack, *how))
 
 
 @app.command()

@@ -41,6 +41,7 @@ def run_caption(
     landmarker: Path | None = None,
     mirrored: bool = False,
     seconds: float | None = None,
+    dominant_hand: str = "auto",
 ) -> int:
     """Captions a source to its end; returns the exit code.
 
@@ -55,7 +56,7 @@ def run_caption(
     exit_code, cautioned, told_slow = 0, False, False
     with ExitStack() as stack:
         observer = stack.enter_context(observe(source, landmarker, mirrored, wants_pictures, tell))
-        session = Session(observer, make_captioner(pack, observer))
+        session = Session(observer, make_captioner(pack, observer, dominant_hand))
         drawing = stack.enter_context(OverlayVideo(outputs.overlay, observer))
         printer = stack.enter_context(CaptionPrinter(observer.n_frames, outputs.json))
 
@@ -185,14 +186,24 @@ def load_pack(name_or_path: str = BUNDLED) -> Pack:
     return open_pack(PackStore().find(name_or_path))
 
 
-def make_captioner(pack: Pack, observer: Observer) -> StreamingCaptioner:
-    """A captioner for what the observer sees: of glosses, or of sentences, as the pack has it."""
+def make_captioner(
+    pack: Pack, observer: Observer, dominant_hand: str = "auto"
+) -> StreamingCaptioner:
+    """A captioner for what the observer sees: of glosses, or of sentences, as the pack has it.
+
+    dominant_hand : of the signer: auto, left, right
+    """
     if pack.manifest.translation is not None:
         from fingerpost.edge_runtime.live_translator import LiveTranslator
 
-        return LiveTranslator(pack, observer.schema, observer.aspect)
+        return LiveTranslator(pack, observer.schema, observer.aspect, dominant_hand=dominant_hand)
     from fingerpost.edge_runtime.captioner import Captioner
 
+    if dominant_hand != "auto":
+        raise ValueError(
+            f"pack {pack.manifest.name} names single signs, and finds the hand of each by itself; "
+            "leave --dominant-hand out"
+        )
     return Captioner(pack, observer.schema, observer.aspect)
 
 

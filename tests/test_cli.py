@@ -91,7 +91,7 @@ class FakeCaptioner:
 @pytest.fixture
 def fakes(monkeypatch, tmp_path):
     """A machine with one installed pack whose captioner and landmarker are fakes."""
-    monkeypatch.setattr(commands_caption, "make_captioner", lambda pack, observer: FakeCaptioner())
+    monkeypatch.setattr(commands_caption, "make_captioner", lambda *given: FakeCaptioner())
     monkeypatch.setattr(landmarks, "Landmarker", FakeLandmarker)
     monkeypatch.setattr(landmarker_bundle, "landmarker_bundle", lambda tell=None: None)
     monkeypatch.setenv("FINGERPOST_PACKS", str(tmp_path / "packs"))
@@ -226,7 +226,7 @@ def test_ctrl_c_is_how_a_camera_ends_and_its_files_are_kept(fakes, tmp_path, mon
 
     monkeypatch.setattr(videos, "open_camera", lambda number: open_video(video))
     monkeypatch.setattr(FakeCaptioner, "interrupt_at", 8)
-    monkeypatch.setattr("fingerpost.app.session.PICTURES_WAITING", 20)
+    monkeypatch.setattr("fingerpost.app.session.PICTURES_WAITING_LIVE", 20)
     result = caption("0", "--srt", tmp_path / "a.srt")
     assert result.exit_code == 130
     assert "HOW YOU" in (tmp_path / "a.srt").read_text()
@@ -243,7 +243,7 @@ def test_a_camera_that_is_unplugged_says_so_and_its_files_are_kept(
         return camera
 
     monkeypatch.setattr(videos, "open_camera", open_camera)
-    monkeypatch.setattr("fingerpost.app.session.PICTURES_WAITING", 20)
+    monkeypatch.setattr("fingerpost.app.session.PICTURES_WAITING_LIVE", 20)
     result = caption("0", "--srt", tmp_path / "a.srt")
     assert result.exit_code == 1
     assert "stopped giving pictures" in result.stderr

@@ -5,8 +5,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from fingerpost.app import commands_caption
+from fingerpost.app.cli import app
+from fingerpost.edge_runtime import live_translator
 from fingerpost.edge_runtime.captions import LineCompleted
+from fingerpost.edge_runtime.keypoint_files import save_npz
 from fingerpost.edge_runtime.keypoints import SIGN69, KeypointFrame, PoseSequence, mirrored
 from fingerpost.edge_runtime.live_translator import LiveTranslator
 from fingerpost.edge_runtime.translator import Reading
@@ -158,3 +163,41 @@ def test_after_a_reset_nothing_is_known_of_anybody():
     live.reset()
     after = lines_of(live, signing("right_hand"))
     assert [line.spans for line in after] == [line.spans for line in before]
+
+
+def run_caption(*arguments):
+    return CliRunner().invoke(app, ["caption", *map(str, arguments)])
+
+
+@pytest.fixture
+def keypoint_file(tmp_path):
+    frames = signing("left_hand")
+    xyz = np.stack([frame.xyz for frame in frames])
+    confidence = np.stack([frame.confidence for frame in frames])
+    save_npz(tmp_path / "left.npz", PoseSequence(xyz, confidence, 25.0, SIGN69))
+    return tmp_path / "left.npz"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [((), True), (("left",), True), (("right",), False), (("foot",), None)]
+)
+def test_the_command_is_told_the_hand(monkeypatch, keypoint_file, given, said):
+    languages = {"notice": "A test.", "languages": ("mis",), "name": "p", "version": "1"}
+    manifest = SimpleNamespace(fps=25.0, settings={}, translation=True, **languages)
+    monkeypatch.setattr(
+        commands_caption, "load_pack", lambda name: SimpleNamespace(manifest=manifest)
+    )
+    monkeypatch.setattr(live_translator, "Translator", lambda pack: RightHandReader())
+    options = ["--dominant-hand", *given] if given else []
+    done = run_caption(keypoint_file, *options)
+    if said is None:
+        assert done.exit_code == 2 and "one of auto, left, right, got 'foot'" in done.output
+    else:
+        assert done.exit_code == 0 and ("somebody waves" in done.stdout) is said
+
+
+def test_packs_of_single_signs_find_the_hand_themselves(monkeypatch, keypoint_file):
+    pack = SimpleNamespace(manifest=SimpleNamespace(name="words", translation=None))
+    monkeypatch.setattr(commands_caption, "load_pack", lambda name: pack)
+    done = run_caption(keypoint_file, "--dominant-hand", "left")
+    assert done.exit_code == 2 and "leave --dominant-hand out" in done.output
