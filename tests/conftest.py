@@ -36,6 +36,7 @@ def talkative(tmp_path_factory: pytest.TempPathFactory) -> Path:
     many things of the first three sentences of the rendered signer."""
     import torch
 
+    from fingerpost.edge_runtime.gloss_search import pairs_of
     from fingerpost.trainer.checkpoint import save_checkpoint
     from fingerpost.trainer.signer_corpus import make_clip
     from fingerpost.trainer.tasks.pocket_translation import PocketTranslation, Settings
@@ -45,7 +46,9 @@ def talkative(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clips = [make_clip("val", number) for number in range(3)]
     glosses = sorted({gloss for clip in clips for gloss in clip.glosses})
     tokenizer = train_tokenizer([clip.text for clip in clips] + glosses, 90)
-    task = PocketTranslation(Settings(max_tokens=12), tokenizer, glosses, ("English", "glosses"))
+    pairs = pairs_of([glosses.index(gloss) + 1 for gloss in clip.glosses] for clip in clips)
+    settings, questions = Settings(max_tokens=12), ("English", "glosses")
+    task = PocketTranslation(settings, tokenizer, glosses, questions, pairs)
     model = task.new_model(
         {
             **{"width": 32, "n_blocks": 2, "n_heads": 2, "past": 16, "d_model": 32, "d_ff": 32},

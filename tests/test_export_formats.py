@@ -18,7 +18,7 @@ from fingerpost.distill.recipes import tflite as recipe  # noqa: E402
 from fingerpost.distill.scheme import Built  # noqa: E402
 from fingerpost.edge_runtime.pack import open_pack, verify_pack  # noqa: E402
 from fingerpost.edge_runtime.translator import Translator  # noqa: E402
-from fingerpost.trainer.shards import ShardsAbout, write_shards  # noqa: E402
+from fingerpost.trainer.shards import ShardsAbout, open_shards, write_shards  # noqa: E402
 from fingerpost.trainer.signer_corpus import make_clip  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -96,13 +96,15 @@ def test_a_translator_becomes_a_pack_that_says_the_same(talkative, shards, tmp_p
     assert pack.manifest.measured["float network: validation: text.bleu4"] == 1.0
     translator = Translator(pack)
     assert translator.questions == ("English", "glosses") and translator.max_tokens == 12
+    first = translator.glosses.index(make_clip("val", 0).glosses[0])
+    assert translator.gloss_order[0, 1 + first] > translator.gloss_order[0].min()
     again = export_pack(
         talkative,
         tmp_path / "again.fpk",
         quantization="auto",
         name="ways",
         data=OPTIONS.data,
-        source=open_source(talkative, clips=[make_clip("val", k) for k in (0, 1)]),
+        source=open_source(talkative, clips=list(open_shards(shards))[:2]),
     )
     assert again.path.read_bytes() == pack.path.read_bytes()
 
