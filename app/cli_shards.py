@@ -92,7 +92,7 @@ def shards_make_signer(
     test: Annotated[int, typer.Option(min=0, help="Sentences to test on.")] = 500,
     signs: Annotated[
         int, typer.Option(min=0, help="Clips of one sign each, to train on as well.")
-    ] = 2580,
+    ] = 3220,
     idle: Annotated[
         int, typer.Option(min=0, help="Clips of hands that move and say nothing, to train on.")
     ] = 0,
