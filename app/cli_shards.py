@@ -163,6 +163,42 @@ def shards_make_sentences(
         show_summary(summarise(open_shards(output / name)), json)
 
 
+@shards.command("make-phoenix")
+def shards_make_phoenix(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="The folder of shards to make.")
+    ],
+    annotations: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Of phoenix14t: its glosses and its German.")
+    ],
+    signs: Annotated[int, typer.Option(min=1, help="Its most frequent glosses.")] = 100,
+    clips: Annotated[int, typer.Option(min=1, help="Of each sentence to train on.")] = 4,
+    idle: Annotated[
+        int, typer.Option(min=0, help="Clips of hands that move and say nothing, to train on.")
+    ] = 500,
+    seed: Annotated[int, typer.Option(min=0, help="Another number makes another corpus.")] = 0,
+    json: Json = False,
+) -> None:
+    """Make German sentences of a weather forecast in invented signs, to show another language.
+
+    None of the signs is of German Sign Language. Goes on where it was stopped.
+    """
+    from fingerpost.app.commands_shards import counted, show_summary, tell_written
+    from fingerpost.trainer.sentences.phoenix_signer import (
+        n_clips,
+        read_sentences,
+        write_phoenix_signer,
+    )
+    from fingerpost.trainer.shards import open_shards
+    from fingerpost.trainer.shards_summary import summarise
+
+    samples = read_sentences(annotations, signs)
+    made = write_phoenix_signer(output, samples, clips, idle, seed)
+    written = sum(1 for _ in counted(made, "clips", n_clips(samples, clips, idle)))
+    tell_written(written, str(output))
+    show_summary(summarise(open_shards(output)), json)
+
+
 @shards.command("export")
 def shards_export(
     folder: ShardsFolder,

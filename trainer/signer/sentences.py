@@ -5,7 +5,7 @@ neighbouring signs colour each other (co-articulation). A hand with no part in a
 it was, or goes to rest when it has long nothing to do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from fingerpost.trainer.signer.motion import (
     mix_rotations,
     same_sign,
 )
-from fingerpost.trainer.signer.phonology import Face, Posture
+from fingerpost.trainer.signer.phonology import Face, Posture, Sign
 from fingerpost.trainer.signer.stroke import Stroke, Track, make_stroke, place_hand
 from fingerpost.trainer.signer.variation import Camera, Signer
 
@@ -74,15 +74,16 @@ def sign_sentence(
     rng: np.random.Generator,
     lead_ms: int = 600,
     tail_ms: int = 600,
+    lexicon: Mapping[str, Sign] = LEXICON,
 ) -> Performance:
     """The glosses signed as one sentence, from rest (lead_ms) to rest (tail_ms)."""
-    unknown = [gloss for gloss in glosses if gloss not in LEXICON]
+    unknown = [gloss for gloss in glosses if gloss not in lexicon]
     if unknown or not glosses:
         raise ValueError(
             f"the lexicon has no sign for {', '.join(unknown) or 'an empty sentence'}; "
-            f"it knows: {', '.join(sorted(LEXICON))}"
+            f"it knows: {', '.join(sorted(lexicon))}"
         )
-    signs = [LEXICON[gloss] for gloss in glosses]
+    signs = [lexicon[gloss] for gloss in glosses]
     strokes = [make_stroke(sign, signer, rng) for sign in signs]
     starts, total = _starts(strokes, signer, rng, lead_ms, tail_ms)
     faces = [(starts[k], len(strokes[k]), sign.face) for k, sign in enumerate(signs)]
