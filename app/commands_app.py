@@ -22,6 +22,6 @@ def open_app_window(
         raise ValueError(f"the app needs Kivy, which does not load: {error}") from error
     open_window()
     from fingerpost.app.ui.app_state import AppState
-    from fingerpost.app.ui.shell import run_app
+    from fingerpost.app.ui.run import run_app
 
     run_app(AppState(app_folder(), source, pack, landmarker, private=private))

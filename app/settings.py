@@ -27,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     text_pt: Annotated[int, msgspec.Meta(ge=SMALLEST_PT, le=LARGEST_PT)] = 28  # of captions
     caption_lines: Annotated[int, msgspec.Meta(ge=1, le=MOST_LINES)] = 2
     skeleton: bool = True  # is drawn over the picture
+    dominant_hand: Literal["auto", "left", "right"] = "auto"  # of packs that write sentences
     mirrored: bool = False  # the camera gives a mirror image
     source: str = "0"  # a camera's number, "csi", "demo", or the path of a video
     pack: str = "demo"  # a pack's name

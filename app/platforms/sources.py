@@ -39,14 +39,22 @@ CSI_PIPELINE = (  # NVIDIA's, of JetPack 6: the sensor's picture, scaled in hard
 
 @contextmanager
 def live_session(
-    source: str, pack_name: str, mirrored: bool = False, landmarker: Path | None = None
+    source: str,
+    pack_name: str,
+    mirrored: bool = False,
+    landmarker: Path | None = None,
+    dominant_hand: str = "auto",
 ) -> Iterator[Session]:
-    """Opens a source and a pack, joined. ValueError or OSError says in one line what is wrong."""
+    """Opens a source and a pack, joined. ValueError or OSError says in one line what is wrong.
+
+    dominant_hand : auto, left, right; a pack of single signs finds it by itself
+    """
     from fingerpost.app.commands_caption import load_pack, make_captioner
 
     pack = load_pack(pack_name)
     with watch(source, mirrored, landmarker) as observer:
-        captioner = make_captioner(pack, observer)
+        told = dominant_hand if pack.manifest.translation is not None else "auto"
+        captioner = make_captioner(pack, observer, told)
         try:
             yield Session(observer, captioner)
         finally:

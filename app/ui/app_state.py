@@ -7,11 +7,15 @@ from functools import partial
 from pathlib import Path
 
 from fingerpost.app.conversation import Conversation
+from fingerpost.app.history import History
 from fingerpost.app.platforms.sources import live_session
 from fingerpost.app.session import Session
 from fingerpost.app.session_worker import SessionWorker
 from fingerpost.app.settings import Settings, SettingsFile
+from fingerpost.edge_runtime.pack import Pack
 
+DAY_MS = 24 * 60 * 60 * 1000
+NEED_A_NEW_SESSION = {"source", "pack", "mirrored", "dominant_hand"}
 OpenSession = Callable[[], AbstractContextManager[Session]]
 
 
@@ -32,15 +36,19 @@ class AppState:
     ) -> None:
         self.folder = folder
         self.file = SettingsFile(folder / "settings.json")
-        self.private = private
-        self.problem = self.file.problem  # what to tell the user, in one line
-        self.conversation = Conversation(pause_ms=self.settings.pause_minutes * 60_000)
-        self.worker: SessionWorker | None = None
-        self._landmarker = landmarker
         self._given = {
             name: value for name, value in (("source", source), ("pack", pack)) if value is not None
         }
+        self._opened_pack: Pack | None = None
+        self.problem = ""  # why there is no camera, in one line
+        self.to_tell = [self.file.problem] if self.file.problem else []  # once there is a window
+        self.history = self._open_history()
+        self.conversation = Conversation(pause_ms=self.settings.pause_minutes * 60_000)
+        self.keep_private(private)
+        self.worker: SessionWorker | None = None
+        self._landmarker = landmarker
         self._open_session = open_session
+        self.forget_old()
 
     @property
     def settings(self) -> Settings:
@@ -60,14 +68,22 @@ class AppState:
         for name in changes:
             self._given.pop(name, None)
         self.conversation.pause_ms = self.settings.pause_minutes * 60_000
-        if self.worker is not None and set(changes) & {"source", "pack", "mirrored"}:
+        if self.history is not None:
+            self.history.pack = self.pack
+            self.forget_old()
+        if self.worker is not None and set(changes) & NEED_A_NEW_SESSION:
             self.start_camera()
 
     def start_camera(self) -> None:
         """Opens source and pack, in the worker; what goes wrong comes out of ``worker.take``."""
         self.stop_camera()
         opening = self._open_session or partial(
-            live_session, self.source, self.pack, self.settings.mirrored, self._landmarker
+            live_session,
+            self.source,
+            self.pack,
+            self.settings.mirrored,
+            self._landmarker,
+            self.settings.dominant_hand,
         )
         self.worker = SessionWorker(opening)
         self.worker.start()
@@ -77,8 +93,42 @@ class AppState:
             self.worker.stop()
             self.worker = None
 
+    def open_pack(self) -> Pack:
+        """The pack that captions now; ValueError or OSError where it is none."""
+        from fingerpost.app.commands_caption import load_pack
+
+        if self._opened_pack is None or self._opened_pack.manifest.name != self.pack:
+            self._opened_pack = load_pack(self.pack)
+        return self._opened_pack
+
+    def keep_private(self, private: bool) -> None:
+        """Begins a conversation that is kept, or one that is not."""
+        self.private = private
+        self.conversation.begin_anew()
+        self.conversation.keeper = None if private else self.history
+
+    def keep_nothing(self, why: str) -> None:
+        """The history cannot be written to any more: the conversation goes on without it."""
+        self.conversation.keeper = None
+        self.to_tell.append(why)
+
+    def forget_old(self) -> None:
+        """Deletes what is older than the settings have it."""
+        days = self.settings.keep_days
+        if self.history is not None and days:
+            self.history.forget_before(now_ms() - days * DAY_MS)
+
     def close(self) -> None:
         self.stop_camera()
+        if self.history is not None:
+            self.history.close()
+
+    def _open_history(self) -> History | None:
+        try:
+            return History(self.folder / "history.db", self.pack)
+        except (ValueError, OSError) as error:
+            self.to_tell.append(str(error))
+            return None
 
 
 def now_ms() -> int:

@@ -19,6 +19,7 @@ from fingerpost.app.ui.widgets import Flow, Look, Panel, Press, Words, fill, sma
 
 REPLY_PT = (96, 84, 72, 60, 48, 40, 32, 24)  # the largest that fits is taken
 WIDEST = 560
+SHADE = 0.82  # how much of the screen below a dialog is hidden
 
 
 class Dialog(AnchorLayout):
@@ -26,7 +27,7 @@ class Dialog(AnchorLayout):
 
     def __init__(self, look: Look, *children: Widget) -> None:
         super().__init__(padding=dp(L))
-        fill(self, (0, 0, 0) if look.theme.ground < (128, 128, 128) else look.theme.pressed)
+        fill(self, look.theme.ground, alpha=SHADE)
         self.panel = Panel(look, *children, size_hint_x=None, padding=dp(L * 1.5))
         self.add_widget(self.panel)
         self.bind(size=self._fit)

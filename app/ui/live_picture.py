@@ -41,7 +41,7 @@ class LivePicture(FloatLayout):
         with self.canvas:
             self._tint = Color(1, 1, 1, 0)
             self._picture = Rectangle()
-        self._said = AnchorLayout(padding=dp(L))
+        self._said = AnchorLayout(padding=dp(L), pos_hint={"x": 0, "y": 0})
         self.add_widget(self._said)
         self.bind(pos=self._place, size=self._place)
 

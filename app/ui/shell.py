@@ -2,13 +2,8 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Any
 
-from kivy.app import App
-from kivy.clock import Clock
-from kivy.core.window import Keyboard, Window
-from kivy.graphics import Color, Ellipse
+from kivy.animation import Animation
 from kivy.metrics import dp
 from kivy.uix.anchorlayout import AnchorLayout
 from kivy.uix.boxlayout import BoxLayout
@@ -18,18 +13,31 @@ from kivy.uix.widget import Widget
 from fingerpost.app.session_worker import Errand, News
 from fingerpost.app.translations import _, use_language
 from fingerpost.app.ui.app_state import AppState, now_ms
+from fingerpost.app.ui.camera_notice import CameraNotice
 from fingerpost.app.ui.fonts import font_for
+from fingerpost.app.ui.history_screen import HistoryScreen
+from fingerpost.app.ui.packs_screen import PacksScreen
+from fingerpost.app.ui.profile import ProfileOverlay
+from fingerpost.app.ui.settings_screen import SettingsScreen
 from fingerpost.app.ui.talk_screen import TalkScreen
-from fingerpost.app.ui.theme import L, M, S, rgba, theme
-from fingerpost.app.ui.widgets import Flow, Focusable, Look, Panel, Press, fill, focus_first, small
+from fingerpost.app.ui.theme import NARROW, XS, L, S, theme
+from fingerpost.app.ui.welcome_screen import WelcomeScreen
+from fingerpost.app.ui.widgets import Column, Flow, Look, Panel, Press, fill, focus_first, small
 
 TOLD_S = 3.0  # how long a short notice stays
 CHINESE = "zh"
+WELCOME = "welcome"
+FADE_S = 0.12
 
 
 def screens() -> dict[str, tuple[str, Callable[["Shell"], Widget]]]:
     """By name: its words in the navigation, and what builds it."""
-    return {"talk": (_("Talk"), TalkScreen)}
+    return {
+        "talk": (_("Talk"), TalkScreen),
+        "history": (_("History"), HistoryScreen),
+        "packs": (_("Packs"), PacksScreen),
+        "settings": (_("Settings"), SettingsScreen),
+    }
 
 
 class Shell(FloatLayout):
@@ -38,17 +46,18 @@ class Shell(FloatLayout):
     def __init__(self, state: AppState) -> None:
         super().__init__()
         self.state = state
-        self.name = "talk"
+        self.name = "talk" if state.settings.welcomed else WELCOME
         self.dialog: Widget | None = None
         self._errand: Errand[None] | None = None
         self._told_until = 0.0
         self.rebuild()
+        self.bind(width=self._arrange_top)
 
     def rebuild(self) -> None:
         """Draws everything anew, for another language, theme or text size."""
         settings = self.state.settings
-        language = use_language(settings.language)
-        font = font_for("中") if language == CHINESE else font_for("")
+        self.language = use_language(settings.language)
+        font = font_for("中") if self.language == CHINESE else font_for("")
         self.look = Look(theme(settings.theme), settings.text_pt, font)
         self.clear_widgets()
         self.canvas.before.clear()
@@ -57,29 +66,58 @@ class Shell(FloatLayout):
         self._column = BoxLayout(orientation="vertical")
         self._place = BoxLayout()
         self._notices = AnchorLayout(anchor_y="bottom", padding=dp(L))
-        self._navigation = Flow(padding=(dp(L), dp(S)), spacing=dp(S))
-        self._column.add_widget(self._navigation)
+        self._navigation = Flow(padding=(dp(L), dp(S)), spacing=dp(XS))
+        self._notice = CameraNotice(self.look)
+        self._top = Column(spacing=0)
+        self._column.add_widget(self._top)
         self._column.add_widget(self._place)
         self.add_widget(self._column)
         self.add_widget(self._notices)
+        self.profile = ProfileOverlay(self.look)
+        self.add_widget(self.profile)
         self.go(self.name)
 
     def go(self, name: str) -> None:
         """Shows a screen."""
         known = screens()
+        if name == WELCOME:
+            self._show(name, WelcomeScreen(self))
+            return
         if name not in known:
             raise ValueError(f"there is no screen {name!r}; known: {', '.join(known)}")
+        self._show(name, known[name][1](self))
+
+    def _arrange_top(self, *_args: object) -> None:
+        """The notice stands at the right end of the navigation, or below it in a narrow window."""
+        wide = self.width >= dp(NARROW)
+        for part in (self._navigation, self._notice):
+            if part.parent is not None:
+                part.parent.remove_widget(part)
+        self._top.clear_widgets()
+        row = BoxLayout(size_hint_y=None) if wide else Column(spacing=0)
+        row.bind(minimum_height=row.setter("height"))
+        if self._navigation.children:
+            row.add_widget(self._navigation)
+        row.add_widget(self._notice)
+        self._top.add_widget(row)
+
+    def welcome(self) -> None:
+        """The first-run page again."""
+        self.go(WELCOME)
+
+    def _show(self, name: str, screen: Widget) -> None:
         self.close_dialog()
-        self.name = name
+        self.name, self.screen = name, screen
         self._navigation.clear_widgets()
-        for each, (words, _build) in known.items():
+        for each, (words, _build) in screens().items() if name != WELCOME else ():
             press = Press(self.look, words, partial(self.go, each), "tab", each == name)
             self._navigation.add_widget(press)
-        self._notice = CameraNotice(self.look)
-        self._navigation.add_widget(self._notice)
+        self._arrange_top()
         self._place.clear_widgets()
-        self.screen = known[name][1](self)
-        self._place.add_widget(self.screen)
+        self._place.add_widget(screen)
+        if not self.state.settings.reduced_motion:
+            screen.opacity = 0
+            Animation(opacity=1, duration=FADE_S).start(screen)
 
     def tick(self, dt: float) -> None:
         """Once for every picture of the window."""
@@ -90,6 +128,9 @@ class Shell(FloatLayout):
             self.take_news()
         self.state.conversation.tick(now_ms())
         self._end_errand()
+        self.profile.tick(self.state, dt)
+        if self.state.to_tell and self._told_until <= 0:
+            self.tell(self.state.to_tell.pop(0))
         self._told_until -= dt
         if self._told_until <= 0 and self._notices.children:
             self._notices.clear_widgets()
@@ -104,8 +145,19 @@ class Shell(FloatLayout):
             self.state.stop_camera()
             self.state.problem = " ".join(str(error).split())
             return News()
-        self.state.conversation.push(news.events, now_ms())
+        try:
+            self.state.conversation.push(news.events, now_ms())
+        except OSError as error:  # the disk: what is said must go on
+            self.state.keep_nothing(str(error))
         return news
+
+    def set(self, **changes: object) -> None:
+        """Changes settings, and draws everything by them."""
+        self.state.change(**changes)
+        self.rebuild()
+
+    def set_language(self, language: str) -> None:
+        self.set(language=language)
 
     # ---- what screens ask for --------------------------------------------------------------
 
@@ -171,10 +223,9 @@ class Shell(FloatLayout):
 
     def _keys(self) -> dict[str, Callable[[], object]]:
         """Short cuts: Alt and a number for the screens, Ctrl and a letter for what Talk does."""
-        keys: dict[str, Callable[[], object]] = {
-            f"alt+{number}": partial(self.go, name)
-            for number, name in enumerate(screens(), start=1)
-        }
+        keys: dict[str, Callable[[], object]] = {"f1": self.profile.turn}
+        for number, name in enumerate(screens(), start=1):
+            keys[f"alt+{number}"] = partial(self.go, name)
         if isinstance(self.screen, TalkScreen):
             talk = self.screen
             keys |= {
@@ -187,82 +238,3 @@ class Shell(FloatLayout):
                 "ctrl+r": lambda: setattr(talk.panel.field, "focus", True),
             }
         return keys
-
-
-class CameraNotice(BoxLayout):
-    """A dot and words: is the camera on, and where do its pictures go?"""
-
-    def __init__(self, look: Look) -> None:
-        super().__init__(size_hint=(None, None), height=dp(48), spacing=dp(S), padding=(dp(M), 0))
-        self.look = look
-        self._shown: tuple[bool, bool] | None = None
-        self._dot_place = Widget(size_hint_x=None, width=dp(12))
-        with self._dot_place.canvas:
-            self._colour = Color(*rgba(look.theme.dim))
-            self._dot = Ellipse(size=(dp(12), dp(12)))
-        self._dot_place.bind(pos=self._place, size=self._place)
-        self._words = small(look, "")
-        self._words.size_hint_x, self._words.pos_hint = None, {"center_y": 0.5}
-        self.add_widget(self._dot_place)
-        self.add_widget(self._words)
-        self.show(False, False)
-
-    def show(self, camera_on: bool, private: bool) -> None:
-        if self._shown == (camera_on, private):
-            return
-        self._shown = (camera_on, private)
-        theme = self.look.theme
-        self._colour.rgba = rgba(theme.live if camera_on else theme.dim)
-        words = _("Camera on, on this device only") if camera_on else _("Camera off")
-        if private:
-            words += " · " + _("private: nothing is kept")
-        self._words.text = words
-        self._words.text_size = (None, None)
-        self._words.texture_update()
-        self._words.width = self._words.texture_size[0]
-        self.width = self._words.width + dp(12) + dp(S) + 2 * dp(M)
-
-    def _place(self, *_: object) -> None:
-        self._dot.pos = (self._dot_place.x, self._dot_place.center_y - dp(6))
-
-
-class FingerpostApp(App):
-    """Opens the shell and keeps its clock. started : called once the window is drawn, for tests"""
-
-    def __init__(self, state: AppState, started: Callable[[Shell], None] | None = None) -> None:
-        super().__init__()
-        self.title = "Fingerpost"
-        self.state = state
-        self._started = started
-
-    def build(self) -> Shell:
-        self.shell = Shell(self.state)
-        Window.bind(on_key_down=self._key)
-        Clock.schedule_interval(self.shell.tick, 0)
-        if self._started is not None:
-            Clock.schedule_once(lambda _dt: self._started(self.shell), 0)
-        return self.shell
-
-    def on_stop(self) -> None:
-        self.state.close()
-
-    def _key(
-        self, window: Any, key: int, scancode: int, text: str | None, modifiers: list[str]
-    ) -> bool:
-        name = Keyboard.keycode_to_string(Keyboard(), key)
-        typing = any(isinstance(w, Focusable) and w.focus for w in self.shell.walk())
-        if typing and name == "tab":
-            return False  # the focused widget hands the keyboard on
-        return self.shell.key(name, modifiers)
-
-
-def run_app(state: AppState, started: Callable[[Shell], None] | None = None) -> None:
-    """Runs until the window is closed."""
-    Window.clearcolor = rgba(theme(state.settings.theme).ground)
-    FingerpostApp(state, started).run()
-
-
-def save_window(path: Path) -> None:
-    """A picture of the window as it is now (.png)."""
-    written = Window.screenshot(name=str(path))
-    Path(written).replace(path)

@@ -44,8 +44,15 @@ class ConversationPanel(BoxLayout):
         send.bind(height=lambda _, height: setattr(row, "height", max(self.field.height, height)))
         row.add_widget(self.field)
         row.add_widget(send)
+        self._warning = Words(look, "", colour=look.theme.warn)
+        self.add_widget(self._warning)
         self.add_widget(self._scroll)
         self.add_widget(row)
+
+    def warn(self, words: str) -> None:
+        """A line above the conversation; "" takes it away."""
+        if self._warning.text != words:
+            self._warning.text = words
 
     def show(self, entries: Sequence[Entry]) -> None:
         """Draws what is new, and leaves alone what is not."""

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 
 from kivy.core.clipboard import Clipboard
 from kivy.metrics import dp
+from kivy.uix.anchorlayout import AnchorLayout
 from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.widget import Widget
 
 from fingerpost.app.conversation import SIGNED, Entry
 from fingerpost.app.session import Session
@@ -13,8 +15,8 @@ from fingerpost.app.ui.app_state import now_ms
 from fingerpost.app.ui.dialogs import ReplyCard, other_readings, question
 from fingerpost.app.ui.live_picture import CaptionBand, LivePicture
 from fingerpost.app.ui.talk_panel import ConversationPanel, padded_width
-from fingerpost.app.ui.theme import NARROW, L, S
-from fingerpost.app.ui.widgets import Flow, Press, fill
+from fingerpost.app.ui.theme import NARROW, TOUCH, L, S
+from fingerpost.app.ui.widgets import Flow, Look, Press, fill, small
 from fingerpost.edge_runtime.captions import CaptionEvent
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class TalkScreen(BoxLayout):
             Press(look, _("Copy"), self.copy),
             Press(look, _("Speak"), self.preview_speech),
             Press(look, _("Clear"), self.clear),
+            Press(look, _("Private"), self.turn_private, on=self.state.private),
+            caution(look),
             padding=(dp(L), dp(S)),
         )
         fill(self.actions, look.theme.ground)
@@ -66,6 +70,9 @@ class TalkScreen(BoxLayout):
         if news.sight is not None and observer is not None:
             bones = self.state.settings.skeleton
             self.picture.show(news.sight, observer.schema, observer.size, bones)
+            self.panel.warn(
+                _("Too few pictures a second: quick signs are missed.") if news.sight.slow else ""
+            )
         if news.events:
             self._said = ""
         if news.ended and self.state.worker is not None:
@@ -111,6 +118,11 @@ class TalkScreen(BoxLayout):
         self._said = ""
         self._show_words()
 
+    def turn_private(self) -> None:
+        """From here on nothing of what is said is kept, or again it is; a new conversation."""
+        self.state.keep_private(not self.state.private)
+        self.shell.go("talk")
+
     def reply(self, text: str) -> None:
         """What the hearing side typed, held out large."""
         entry = self.state.conversation.reply(text, now_ms())
@@ -148,7 +160,7 @@ class TalkScreen(BoxLayout):
             question(
                 look,
                 _("Speak this?"),
-                entry.text,
+                entry.text + (" (" + _("unsure") + ")" if entry.unsure else ""),
                 Press(look, _("Speak"), speak, "accent"),
                 Press(look, _("Cancel"), self.shell.close_dialog),
             )
@@ -196,6 +208,18 @@ class TalkScreen(BoxLayout):
         else:
             self.add_widget(self.panel)
         self.add_widget(self.actions)
+
+
+def caution(look: Look) -> Widget:
+    """What everybody who reads captions must know, in one row of small print."""
+    words = small(look, _("Captions can be wrong"))
+    words.size_hint_x = None
+    words.texture_update()
+    words.width, words.valign = words.texture_size[0], "middle"
+    place = AnchorLayout(size_hint=(None, None), padding=(dp(S), 0))
+    place.size = words.width + 2 * dp(S), dp(TOUCH)
+    place.add_widget(words)
+    return place
 
 
 def _forget(session: Session) -> list[CaptionEvent]:

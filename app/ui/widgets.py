@@ -82,6 +82,7 @@ class Words(Label):
             halign=options.pop("halign", "left"),
             line_height=1.15,
             size_hint_y=None,
+            height=0,
             **options,
         )
         self.bind(width=self._wrap, texture_size=self._grow)
@@ -237,7 +238,8 @@ class Field(Focusable, TextInput):
         """Kivy knows how high a row is only once it is drawn."""
         self.height = max(dp(TOUCH), self.line_height + 2 * dp(S))
         edge = (self.height - self.line_height) / 2
-        self.padding = (dp(M), edge, dp(M), edge)
+        # A row that fits to the pixel is left out, so the bottom has some room to spare.
+        self.padding = (dp(M), edge, dp(M), max(0.0, edge - dp(XS)))
 
     def _draw_edge(self, *_: object) -> None:
         self._edge.rounded_rectangle = (*self.pos, *self.size, dp(RADIUS))
@@ -312,10 +314,10 @@ def choices(
     return flow
 
 
-def fill(widget: Widget, colour: RGB, radius: float = 0.0) -> None:
+def fill(widget: Widget, colour: RGB, radius: float = 0.0, alpha: float = 1.0) -> None:
     """Draws a ground under a widget, which stays under it as it moves."""
     with widget.canvas.before:
-        Color(*rgba(colour))
+        Color(*rgba(colour, alpha))
         ground = RoundedRectangle(pos=widget.pos, size=widget.size, radius=[dp(radius)])
 
     def follow(*_: object) -> None:

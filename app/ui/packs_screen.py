@@ -1,0 +1,200 @@
+"""Packs: what is on this device, what it says of itself, how fast it is here; add, remove."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kivy.metrics import dp
+from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.widget import Widget
+
+from fingerpost.app import pack_store
+from fingerpost.app.commands_benchmark import BenchmarkOptions, in_a_process
+from fingerpost.app.pack_facts import facts, speed_words
+from fingerpost.app.session_worker import Cancelled, Errand
+from fingerpost.app.translations import _
+from fingerpost.app.ui.dialogs import question
+from fingerpost.app.ui.fonts import font_for
+from fingerpost.app.ui.theme import XS, S
+from fingerpost.app.ui.widgets import (
+    Column,
+    Field,
+    Flow,
+    Look,
+    Page,
+    Panel,
+    Press,
+    Words,
+    small,
+    title,
+)
+from fingerpost.edge_runtime.benchmark import Measured
+from fingerpost.edge_runtime.pack import InstalledPack, Pack, PackStore, open_pack
+
+if TYPE_CHECKING:
+    from fingerpost.app.ui.shell import Shell
+
+QUICK = BenchmarkOptions(calls=20, rounds=1, threads=1)
+
+
+class PacksScreen(BoxLayout):
+    """A card for each pack. What takes long runs beside, and can be cancelled."""
+
+    def __init__(self, shell: "Shell") -> None:
+        super().__init__()
+        self.shell, self.look, self.store = shell, shell.look, PackStore()
+        self._errand: Errand[str] | None = None
+        self._doing = ""
+        self._speeds: dict[str, str] = {}
+        self.draw()
+
+    def tick(self) -> None:
+        """How far the errand is, and what came of it."""
+        self.shell.take_news()
+        if self._errand is None:
+            return
+        if not self._errand.ended:
+            share = self._errand.progress
+            self._progress.text = f"{self._doing} {share:.0%}" if share else self._doing
+            return
+        errand, self._errand = self._errand, None
+        try:
+            told = errand.result()
+        except Cancelled:
+            told = _("Cancelled.")
+        except (ValueError, OSError) as error:
+            told = " ".join(str(error).split())
+        self.draw()
+        self.shell.tell(told)
+
+    def draw(self) -> None:
+        look = self.look
+        self.clear_widgets()
+        page = Page(look, title(look, _("Packs")), self._adding())
+        for installed in self.store.list():
+            page.column.add_widget(self._card(installed))
+        self.add_widget(page)
+
+    # ---- parts -----------------------------------------------------------------------------
+
+    def _adding(self) -> Widget:
+        look = self.look
+        self._field = Field(look, _("A file, a folder, or an address https://…"), entered=self._add)
+        add = Press(look, _("Add"), lambda: self._add(self._field.text), "accent")
+        add.disabled = self._errand is not None
+        row = BoxLayout(size_hint_y=None, height=max(add.height, self._field.height), spacing=dp(S))
+        row.add_widget(self._field)
+        row.add_widget(add)
+        self._progress = small(look, self._doing if self._errand else "")
+        panel = Panel(look, Words(look, _("Add a pack")), row, self._progress)
+        if self._errand is not None:
+            panel.add_widget(Flow(Press(look, _("Cancel"), self._errand.cancel)))
+        return panel
+
+    def _card(self, installed: InstalledPack) -> Widget:
+        look = self.look
+        try:
+            pack = open_pack(installed.path)
+        except (ValueError, OSError) as error:
+            remove = Press(
+                look, _("Remove"), partial(self._ask_to_remove, installed.name), "danger"
+            )
+            words = small(look, " ".join(str(error).split()))
+            return Panel(look, Words(look, installed.name, bold=True), words, Flow(remove))
+        manifest = pack.manifest
+        used = installed.name == self.shell.state.pack
+        head = f"{manifest.name} {manifest.version}" + (" · " + _("in use") if used else "")
+        presses = [Press(look, _("Measure here"), partial(self._measure, installed.name, pack))]
+        presses[0].disabled = self._errand is not None
+        if not used:
+            presses.insert(0, Press(look, _("Use"), partial(self._use, installed.name), "accent"))
+        if pack_store.can_roll_back(installed.name, self.store):
+            back = partial(self._roll_back, installed.name)
+            presses.append(Press(look, _("Back to the version before"), back))
+        if not installed.bundled:
+            remove_it = partial(self._ask_to_remove, installed.name)
+            presses.append(Press(look, _("Remove"), remove_it, "danger"))
+        rows = facts(pack)
+        if installed.name in self._speeds:
+            rows.append((_("Speed here"), self._speeds[installed.name]))
+        notice = small(look, manifest.notice)
+        return Panel(
+            look,
+            Words(look, head, 1.25, bold=True),
+            table(look, rows),
+            notice,
+            Flow(*presses),
+            spacing=dp(S),
+        )
+
+    # ---- what is pressed -------------------------------------------------------------------
+
+    def _add(self, source: str) -> None:
+        source = source.strip()
+        if not source:
+            return
+
+        def work(tell: Callable[[float], None]) -> str:
+            pack = pack_store.add_pack(source, self.store, tell)
+            return f"{pack.manifest.name} {pack.manifest.version}"
+
+        self._begin(_("Fetching and trying the pack …"), work)
+
+    def _measure(self, name: str, pack: Pack) -> None:
+        def work(tell: Callable[[float], None]) -> str:
+            measured = in_a_process(pack, QUICK, with_shares=True)
+            tell(1.0)  # cancelled meanwhile: then it is not shown
+            if not isinstance(measured, Measured):
+                raise ValueError(measured)
+            self._speeds[name] = speed_words(pack, measured)
+            return self._speeds[name].replace("\n", ", ")
+
+        self._begin(_("Measuring …"), work)
+
+    def _begin(self, doing: str, work: Callable[[Callable[[float], None]], str]) -> None:
+        if self._errand is not None:
+            return
+        self._doing, self._errand = doing, Errand(work)
+        self.draw()
+
+    def _use(self, name: str) -> None:
+        self.shell.state.change(pack=name)
+        self.draw()
+
+    def _roll_back(self, name: str) -> None:
+        try:
+            pack = pack_store.roll_back(name, self.store)
+        except (ValueError, OSError) as error:
+            self.shell.tell(" ".join(str(error).split()))
+            return
+        self.draw()
+        self.shell.tell(f"{pack.manifest.name} {pack.manifest.version}")
+
+    def _ask_to_remove(self, name: str) -> None:
+        def remove() -> None:
+            self.shell.close_dialog()
+            pack_store.remove(name, self.store)
+            if self.shell.state.pack == name:
+                self.shell.state.change(pack="demo")
+            self.draw()
+
+        look = self.look
+        cancel = Press(look, _("Cancel"), self.shell.close_dialog)
+        go = Press(look, _("Remove"), remove, "danger")
+        words = _("The pack {name} will be gone from this device.").format(name=name)
+        self.shell.show_dialog(question(look, _("Remove?"), words, cancel, go))
+
+
+def table(look: Look, rows: list[tuple[str, str]]) -> Widget:
+    """Two columns: what, and its value."""
+    column = Column(spacing=dp(XS))
+    for what, value in rows:
+        name = Words(look, what, colour=look.theme.dim, size_hint_x=0.32, pos_hint={"top": 1})
+        font = font_for(value)
+        words = Words(look, value, font_name=font, size_hint_x=0.68, pos_hint={"top": 1})
+        row = BoxLayout(size_hint_y=None, spacing=dp(S))
+        row.bind(minimum_height=row.setter("height"))
+        row.add_widget(name)
+        row.add_widget(words)
+        column.add_widget(row)
+    return column

@@ -1,0 +1,146 @@
+"""Settings: each takes effect at once, and is kept."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.widget import Widget
+
+from fingerpost.app.platforms.sources import CSI, DEMO, known_sources
+from fingerpost.app.settings import MOST_LINES
+from fingerpost.app.translations import LANGUAGES, _
+from fingerpost.app.ui.fonts import cjk_font, font_for
+from fingerpost.app.ui.widgets import Field, Flow, Page, Panel, Press, Words, choices, small, title
+from fingerpost.edge_runtime.pack import PackStore
+
+if TYPE_CHECKING:
+    from fingerpost.app.ui.shell import Shell
+
+TEXT_SIZES = (18, 22, 28, 36, 48, 60, 72)  # points
+KEEP_DAYS = (0, 1, 7, 30, 365)
+PAUSES = (0, 2, 10, 30)  # minutes
+
+
+class SettingsScreen(BoxLayout):
+    """Panels of choices, the ones that are asked for most at the top."""
+
+    def __init__(self, shell: "Shell") -> None:
+        super().__init__()
+        self.shell, self.look = shell, shell.look
+        look = shell.look
+        self.add_widget(
+            Page(
+                look,
+                title(look, _("Settings")),
+                self._reading(),
+                self._camera(),
+                self._keeping(),
+                self._interface(),
+                self._about(),
+            )
+        )
+
+    def _reading(self) -> Widget:
+        now = self.shell.state.settings
+        themes = [("black", _("White on black")), ("yellow", _("Yellow on black"))]
+        return Panel(
+            self.look,
+            title(self.look, _("Captions")),
+            *self._one_of(
+                _("Text size"), "text_pt", now.text_pt, [(pt, str(pt)) for pt in TEXT_SIZES]
+            ),
+            *self._one_of(
+                _("Colours"), "theme", now.theme, [*themes, ("light", _("Black on white"))]
+            ),
+            *self._one_of(
+                _("Lines under the picture"),
+                "caption_lines",
+                now.caption_lines,
+                [(n, str(n)) for n in range(1, MOST_LINES + 1)],
+            ),
+        )
+
+    def _camera(self) -> Widget:
+        state, now = self.shell.state, self.shell.state.settings
+        names = [(source, source_name(source)) for source in known_sources()]
+        if state.source not in dict(names):
+            names.append((state.source, source_name(state.source)))
+        packs = [(pack.name, pack.name) for pack in PackStore().list()]
+        if state.pack not in dict(packs):
+            packs.append((state.pack, state.pack))
+        field = Field(self.look, _("or the path of a video"), "", partial(self._set, "source"))
+        return Panel(
+            self.look,
+            title(self.look, _("Camera")),
+            *self._one_of(_("Camera"), "source", state.source, names),
+            field,
+            *self._switch(_("The camera shows a mirror image"), "mirrored", now.mirrored),
+            *self._switch(_("Draw the skeleton over the picture"), "skeleton", now.skeleton),
+            *self._one_of(_("Pack"), "pack", state.pack, packs),
+            *self._one_of(
+                _("The signer's dominant hand (packs that write sentences)"),
+                "dominant_hand",
+                now.dominant_hand,
+                [("auto", _("found out")), ("left", _("left")), ("right", _("right"))],
+            ),
+        )
+
+    def _keeping(self) -> Widget:
+        now = self.shell.state.settings
+        days = [(0, _("until I delete them"))]
+        days += [(n, _("{n} days").format(n=n)) for n in KEEP_DAYS[1:]]
+        pauses = [(0, _("never"))] + [(n, _("{n} minutes").format(n=n)) for n in PAUSES[1:]]
+        return Panel(
+            self.look,
+            title(self.look, _("What is kept")),
+            *self._one_of(_("Conversations are kept"), "keep_days", now.keep_days, days),
+            *self._one_of(
+                _("A new conversation begins after a pause of"),
+                "pause_minutes",
+                now.pause_minutes,
+                pauses,
+            ),
+            small(self.look, _("Pictures and keypoints are never kept.")),
+        )
+
+    def _interface(self) -> Widget:
+        now = self.shell.state.settings
+        languages = [("", _("As the system")), *LANGUAGES.items()]
+        parts: list[Widget] = [
+            title(self.look, _("Interface")),
+            *self._one_of(_("Language"), "language", now.language, languages),
+        ]
+        if not cjk_font():
+            parts.append(small(self.look, _("For Chinese, a typeface is missing here; see docs.")))
+        parts += self._switch(_("Less motion"), "reduced_motion", now.reduced_motion)
+        return Panel(self.look, *parts)
+
+    def _about(self) -> Widget:
+        again = Press(self.look, _("What Fingerpost can and cannot do"), self.shell.welcome)
+        return Panel(self.look, title(self.look, _("About")), Flow(again))
+
+    # ---- parts -----------------------------------------------------------------------------
+
+    def _one_of(
+        self, words: str, name: str, now: Any, options: Sequence[tuple[Any, str]]
+    ) -> tuple[Widget, Widget]:
+        row = choices(self.look, options, now, partial(self._set, name), font_for)
+        return Words(self.look, words), row
+
+    def _switch(self, words: str, name: str, now: bool) -> tuple[Widget, Widget]:
+        return self._one_of(words, name, now, [(True, _("On")), (False, _("Off"))])
+
+    def _set(self, name: str, value: Any) -> None:
+        if isinstance(value, str) and not value and name == "source":
+            return
+        self.shell.set(**{name: value})
+
+
+def source_name(source: str) -> str:
+    """A source as people call it."""
+    if source.isdecimal():
+        return _("Camera {number}").format(number=int(source) + 1)
+    if CSI.fullmatch(source):
+        return _("Ribbon camera")
+    return _("Demo clip") if source == DEMO else source

@@ -1,0 +1,203 @@
+"""Opens the app off screen and walks through it; a program for the tests, and for the pictures of
+docs/screens (see docs/app.md).
+
+    python tests/app_tour.py FOLDER STEP…
+
+writes FOLDER/STEP.png and FOLDER/STEP.json for each step. A step is a screen and what is changed
+before it, "settings,theme=light,text_pt=72,size=400x800". Every word in the window is in the .json:
+its text, where it is, how large it is drawn and how much room it has.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from fingerpost.app.demo import demo_clip
+from fingerpost.app.observer import Sight
+from fingerpost.app.screen import settle_kivy
+from fingerpost.app.session import Session
+from fingerpost.edge_runtime.captions import Line, LineChanged, LineCompleted
+from fingerpost.edge_runtime.keypoints import SIGN69, KeypointFrame
+from fingerpost.edge_runtime.video import open_video
+
+HOME = Path(sys.argv[1])
+SETTLED = 12  # a screen is drawn as it stays after so many pictures: sizes follow each other
+LARGEST = 1200, 900  # of the window; off screen it cannot grow
+SIGN = 1000  # ms of the demo clip at which a sign is seen
+
+
+class Camera:
+    """A camera before which the demo clip's signer stands still."""
+
+    name, fps, live, schema, problem, extractor = "camera 0", 25.0, True, SIGN69, "", "none"
+
+    def __init__(self) -> None:
+        with open_video(demo_clip()) as video:
+            picture = video.at(SIGN)
+        assert picture is not None
+        self.picture = picture
+        self.size = picture.shape[1], picture.shape[0]
+
+    def __iter__(self) -> Iterator[Sight]:
+        for t in range(10**6):
+            time.sleep(0.04)
+            nothing = np.zeros((69, 3), np.float32), np.zeros(69, np.float32)
+            yield Sight(t * 40, self.picture, KeypointFrame(t * 40, *nothing))
+
+
+class Script:
+    """Says two lines, and begins a third."""
+
+    LINES = (
+        Line("HELLO FRIEND HOW", ("hello", "friend", "how"), ((), (), ()), 680, 3120, 0.93),
+        Line(
+            "WANT MORE DRINK",
+            ("want", "more", "drink"),
+            ((("need", 0.3),), (("again", 0.2),), (("coffee", 0.25),)),
+            5260,
+            7500,
+            0.34,
+            unsure=True,
+        ),
+        Line("MY FAMILY", ("my", "family"), ((), ()), 9740, 11580, 0.9),
+    )
+
+    def push(self, frame: KeypointFrame) -> list:
+        number = frame.time_ms // 40
+        if number < 2:
+            return [LineCompleted(number, self.LINES[number])]
+        return [LineChanged(2, self.LINES[2], 2)] if number == 2 else []
+
+    def flush(self) -> list:
+        return []
+
+
+@contextmanager
+def session() -> Iterator[Session]:
+    yield Session(Camera(), Script())
+
+
+def main() -> None:
+    settle_kivy(HOME / "kivy")
+    from fingerpost.app.ui import open_window
+
+    open_window.WIDTH, open_window.HEIGHT = LARGEST
+    open_window.open_window()
+    from fingerpost.app.ui.app_state import AppState
+    from fingerpost.app.ui.run import run_app
+
+    state = AppState(HOME / "home", open_session=session)
+    state.change(reduced_motion=True)
+    steps = iter(sys.argv[2:])
+    run_app(state, lambda shell: walk(shell, steps))
+
+
+def walk(shell, steps: Iterator[str]) -> None:
+    """Takes a step, lets it settle, writes it down, goes on."""
+    from kivy.app import App
+    from kivy.clock import Clock
+
+    step = next(steps, None)
+    if step is None:
+        App.get_running_app().stop()
+        return
+    where, *changes = step.split(",")
+    given = dict(change.split("=") for change in changes)
+    pressed = [given.pop("press")] if "press" in given else []
+    typed = given.pop("type", None)
+    go(shell, where, given)
+
+    drawn = 0
+
+    def settled(_dt: float) -> None:
+        nonlocal drawn
+        drawn += 1
+        starting = len(shell.state.conversation.entries) < 2 and shell.state.worker is not None
+        if starting or drawn % SETTLED:
+            Clock.schedule_once(settled, 0)
+        elif pressed:
+            find(shell, pressed.pop()).trigger_action(0)
+            Clock.schedule_once(settled, 0)
+        else:
+            write_down(shell, step)
+            walk(shell, steps)
+
+    Clock.schedule_once(settled, 0)
+    if typed:
+        shell.screen.panel.field.text = typed
+        shell.screen.panel.field.dispatch("on_text_validate")
+
+
+def go(shell, where: str, given: dict[str, str]) -> None:
+    """To a screen, with a size of the window and settings. name : only tells pictures apart"""
+    from kivy.core.window import Window
+
+    if "size" in given:
+        Window.size = tuple(map(int, given.pop("size").split("x")))
+    given.pop("name", None)
+    if given:
+        shell.set(**{key: int(v) if v.isdecimal() else v for key, v in given.items()})
+    if where != "welcome" and not shell.state.settings.welcomed:
+        shell.state.change(welcomed=True)
+    if shell.name != where or shell.dialog is not None:
+        shell.go(where)
+
+
+def find(shell, text: str):
+    """The thing to press with this text, of those that can be pressed now the one on top."""
+    from fingerpost.app.ui.widgets import Press
+
+    found = [w for w in shell.walk() if isinstance(w, Press) and w.text == text and not w.disabled]
+    return found[0]
+
+
+def write_down(shell, step: str) -> None:
+    from kivy.core.window import Window
+    from kivy.uix.label import Label
+
+    from fingerpost.app.ui.run import save_window
+    from fingerpost.app.ui.widgets import Press
+
+    words = []
+    for widget in shell.walk():
+        if isinstance(widget, Label) and widget.text.strip() and widget.get_parent_window():
+            x, y = widget.to_window(*widget.pos)
+            words.append(
+                {
+                    "text": widget.text,
+                    "x": x,
+                    "y": y,
+                    "width": widget.width,
+                    "height": widget.height,
+                    "drawn": list(widget.texture_size),
+                    "press": isinstance(widget, Press),
+                    "scrolls": scrolls(widget),
+                }
+            )
+    about = {"window": list(Window.size), "words": words, "screen": shell.name}
+    save_window(HOME / f"{step}.png")
+    written = HOME / f"{step}0001.png"
+    if written.is_file():
+        written.replace(HOME / f"{step}.png")
+    (HOME / f"{step}.json").write_text(json.dumps(about, ensure_ascii=False))
+
+
+def scrolls(widget) -> bool:
+    """Whether it can be scrolled into view."""
+    from kivy.uix.scrollview import ScrollView
+
+    above = widget.parent
+    while above is not None and above is not above.parent:
+        if isinstance(above, ScrollView):
+            return True
+        above = above.parent
+    return False
+
+
+if __name__ == "__main__":
+    main()
