@@ -2,7 +2,15 @@
 
 import pytest
 
-from fingerpost.trainer.text_tokenizer import EOS, PAD, UNKNOWN, load_tokenizer, train_tokenizer
+from fingerpost.trainer.text_tokenizer import (
+    EOS,
+    PAD,
+    TOKENIZER,
+    UNKNOWN,
+    load_tokenizer,
+    tokenizer_for,
+    train_tokenizer,
+)
 
 TEXTS = [
     "What is your mother's name?",
@@ -69,3 +77,32 @@ def test_errors_say_what_to_do(tmp_path):
     with pytest.raises(ValueError, match="give a folder with tokenizer.json") as error:
         load_tokenizer(str(tmp_path / "absent"))
     assert "\n" not in str(error.value)
+
+
+GERMAN = ["Morgen regnet es im Süden.", "Am Fluß wird es kühl.", "NACHT SÜD"]
+
+
+@pytest.fixture(scope="module")
+def start(tokenizer, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("start")
+    tokenizer.save_pretrained(folder / TOKENIZER)
+    return folder
+
+
+def test_a_training_that_starts_from_another_keeps_its_tokenizer(tokenizer, start):
+    kept = tokenizer_for("", start, lambda: ["your book", "", "no name"], 500)
+    assert kept.get_vocab() == tokenizer.get_vocab()
+
+
+def test_another_language_needs_another_tokenizer(start):
+    with pytest.raises(ValueError, match="cannot write 3 of 3 .*settings.tokenizer=learned"):
+        tokenizer_for("", start, lambda: GERMAN, 500)
+    learned = tokenizer_for("learned", start, lambda: GERMAN, 500)
+    for text in GERMAN:
+        assert learned.decode(learned(text)["input_ids"], skip_special_tokens=True) == text
+
+
+def test_a_rare_letter_is_forgiven(start):
+    texts = [f"{a} {b} {c}" for a in ("no", "your") for b in "aeiknotw" for c in "dhmrstuwy"]
+    assert len(texts) > 100
+    tokenizer_for("", start, lambda: [*texts, "ß"], 500)

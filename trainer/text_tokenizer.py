@@ -5,22 +5,30 @@ byte pair encoding, so with pieces to spare every frequent word becomes one piec
 punctuation is always a piece of its own, and spaces come back where they were.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 TOKENIZER = "tokenizer"  # the folder beside a checkpoint's weights
 PAD, EOS, UNKNOWN = "<pad>", "</s>", "<unk>"  # ids 0, 1, 2, as in T5
+LEARNED = "learned"  # the name of one that is made of the texts, whatever training starts from
+MOST_UNKNOWN = 0.01  # of the texts that a checkpoint's tokenizer cannot write: a rare sign or two
 
 
 def tokenizer_for(
     name: str, start: Path | None, texts: Callable[[], Iterable[str]], pieces: int
 ) -> Any:
-    """The one that is named; else that of the checkpoint ``start``; else learned from the texts."""
-    if name:
+    """The one that is named; else that of the checkpoint ``start``; else learned from the texts.
+
+    ``LEARNED`` names the last. ValueError where the checkpoint's lacks letters of the texts: of
+    English, say, where they are German.
+    """
+    if name and name != LEARNED:
         return load_tokenizer(name)
-    if start is not None and (start / TOKENIZER).is_dir():
-        return load_tokenizer(str(start / TOKENIZER))
+    if name != LEARNED and start is not None and (start / TOKENIZER).is_dir():
+        tokenizer = load_tokenizer(str(start / TOKENIZER))
+        _check_letters(tokenizer, sorted({*texts()} - {""}), start)
+        return tokenizer
     return train_tokenizer(sorted({*texts()} - {""}), pieces)
 
 
@@ -88,3 +96,14 @@ def load_tokenizer(name_or_path: str) -> Any:
             f"no tokenizer {name_or_path!r}: give a folder with tokenizer.json, or a name at "
             f"huggingface.co such as google/mt5-base ({reason})"
         ) from error
+
+
+def _check_letters(tokenizer: Any, texts: Sequence[str], start: Path) -> None:
+    rows = tokenizer(texts)["input_ids"] if texts else []
+    lacking = [text for text, row in zip(texts, rows, strict=True) if tokenizer.unk_token_id in row]
+    if len(lacking) > MOST_UNKNOWN * len(texts):
+        raise ValueError(
+            f"the tokenizer of {start} cannot write {len(lacking)} of {len(texts)} texts, such as "
+            f"{lacking[0]!r}: set settings.tokenizer={LEARNED}, and name the language model in "
+            "`fresh`"
+        )
