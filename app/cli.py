@@ -157,12 +157,16 @@ def caption(
         str,
         typer.Option(metavar="auto|left|right", help="The signer's own; auto: the one that moves."),
     ] = "auto",
+    language: Annotated[
+        str,
+        typer.Option(help="Of the sentences, such as German. [the first that the pack writes]"),
+    ] = "",
 ) -> None:
     """Caption a video, a keypoint file or a camera."""
     from fingerpost.app.commands_caption import CaptionOutputs, run_caption
 
     outputs = CaptionOutputs(json, srt, vtt, overlay)
-    how = (landmarker, mirrored, seconds, dominant_hand)
+    how = (landmarker, mirrored, seconds, dominant_hand, language)
     raise typer.Exit(run_caption(source, outputs, pack, *how))
 
 

@@ -42,6 +42,7 @@ def run_caption(
     mirrored: bool = False,
     seconds: float | None = None,
     dominant_hand: str = "auto",
+    language: str = "",
 ) -> int:
     """Captions a source to its end; returns the exit code.
 
@@ -56,7 +57,7 @@ def run_caption(
     exit_code, cautioned, told_slow = 0, False, False
     with ExitStack() as stack:
         observer = stack.enter_context(observe(source, landmarker, mirrored, wants_pictures, tell))
-        session = Session(observer, make_captioner(pack, observer, dominant_hand))
+        session = Session(observer, make_captioner(pack, observer, dominant_hand, language))
         drawing = stack.enter_context(OverlayVideo(outputs.overlay, observer))
         printer = stack.enter_context(CaptionPrinter(observer.n_frames, outputs.json))
 
@@ -187,22 +188,30 @@ def load_pack(name_or_path: str = BUNDLED) -> Pack:
 
 
 def make_captioner(
-    pack: Pack, observer: Observer, dominant_hand: str = "auto"
+    pack: Pack, observer: Observer, dominant_hand: str = "auto", language: str = ""
 ) -> StreamingCaptioner:
     """A captioner for what the observer sees: of glosses, or of sentences, as the pack has it.
 
     dominant_hand : of the signer: auto, left, right
+    language : of the sentences, such as German; by default the first that the pack writes
     """
     if pack.manifest.translation is not None:
         from fingerpost.edge_runtime.live_translator import LiveTranslator
 
-        return LiveTranslator(pack, observer.schema, observer.aspect, dominant_hand=dominant_hand)
+        return LiveTranslator(
+            pack, observer.schema, observer.aspect, language, dominant_hand=dominant_hand
+        )
     from fingerpost.edge_runtime.captioner import Captioner
 
     if dominant_hand != "auto":
         raise ValueError(
             f"pack {pack.manifest.name} names single signs, and finds the hand of each by itself; "
             "leave --dominant-hand out"
+        )
+    if language:
+        raise ValueError(
+            f"pack {pack.manifest.name} names single signs, and writes no sentences; leave "
+            "--language out"
         )
     return Captioner(pack, observer.schema, observer.aspect)
 
@@ -218,6 +227,8 @@ def notice(manifest: Manifest) -> str:
     """What everybody who reads captions of a pack is told, once."""
     caution = "" if "can be wrong" in manifest.notice.lower() else CAUTION + " "
     languages = ", ".join(manifest.languages)
+    if manifest.translation is not None:
+        languages += f" to {', '.join(manifest.translation.languages)}"
     return f"{caution}{manifest.notice} (pack {manifest.name} {manifest.version}, {languages})"
 
 

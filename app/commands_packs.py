@@ -60,6 +60,7 @@ def show_pack(name: str, as_json: bool) -> None:
         "where": str(pack.path),
         "notice": manifest.notice,
         "languages": ", ".join(manifest.languages),
+        **({"writes": ", ".join(manifest.translation.languages)} if manifest.translation else {}),
         "runs": graphs,
         "eats": f"{manifest.view} keypoints, {manifest.window} frames at {manifest.fps:g} fps, "
         f"preprocessing {manifest.preprocess} {manifest.preprocess_version}",

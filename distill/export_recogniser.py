@@ -39,6 +39,7 @@ EATS = {  # model of MODELS: the view and the preprocessing that its graph eats
 FPS = 25.0  # that keypoints are resampled to before a window is cut
 N_GOLDEN = 12  # samples that go into the pack
 BATCH = 32
+UNDETERMINED = "und"  # BCP 47 for a language that nobody has named
 
 
 class RecogniserSource:
@@ -76,7 +77,7 @@ class RecogniserSource:
         """Fields of the manifest."""
         return {
             "task": "isolated-signs",
-            "languages": tuple(sorted({c.language for c in self._clips if c.language})) or ("ase",),
+            "languages": languages_of(self._clips),
             "view": self._view,
             "preprocess": self._preprocess,
             "fps": FPS,
@@ -170,6 +171,11 @@ def recogniser_graphs(network: Any, info: Mapping[str, Any]) -> dict[str, Graph]
     """What a device runs of a network. info : of its config.json"""
     shape = _input_shape(*EATS[info["model"]], int(info["config"]["window"]))
     return {GRAPH: Graph(network, (torch.zeros(shape),), (INPUT,), (OUTPUT,))}
+
+
+def languages_of(clips: Sequence[Clip]) -> tuple[str, ...]:
+    """The sign languages of clips, as a manifest names them; UNDETERMINED where none is known."""
+    return tuple(sorted({clip.language for clip in clips if clip.language})) or (UNDETERMINED,)
 
 
 def json_bytes(texts: Sequence[str]) -> bytes:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from fingerpost.distill.calibrate import fit_temperature
-from fingerpost.distill.export_recogniser import VOCABULARY_FILE, json_bytes
+from fingerpost.distill.export_recogniser import VOCABULARY_FILE, json_bytes, languages_of
 from fingerpost.distill.judge_pack import translator_answers
 from fingerpost.distill.scheme import Calibration
 from fingerpost.distill.sensitivity import score_loss
@@ -75,7 +75,7 @@ class TranslatorSource:
         n_pieces = config.n_pieces
         return {
             "task": "translation",
-            "languages": tuple(sorted({c.language for c in self._clips if c.language})) or ("ase",),
+            "languages": languages_of(self._clips),
             "view": "sign69",
             "preprocess": "live",
             "fps": self._task.settings.fps,
@@ -140,8 +140,9 @@ class TranslatorSource:
         eager = self._eager_translator()
         translator = Translator(pack) if pack is not None else None
         for i in range(N_GOLDEN):
-            clip = self._task.prepare(make_clip("val", i))
-            keypoints, tokens = clip.keypoints, {}
+            # Only how it moves: what it means there, a pack of another language does not know.
+            keypoints = eager.keypoints_of(make_clip("val", i).sequence).astype(np.float16)
+            tokens: dict[str, np.ndarray] = {}
             sentence = (translator or eager).begin()
             sentence.push_keypoints(keypoints.astype(np.float32))
             for question in self._task.questions:

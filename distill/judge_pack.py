@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from fingerpost.distill.compare_pack import pack_answers
+from fingerpost.edge_runtime.manifest import GLOSSES
 from fingerpost.edge_runtime.pack import Pack
-from fingerpost.edge_runtime.translator import GLOSSES, Translator
+from fingerpost.edge_runtime.translator import Translator
 from fingerpost.trainer.evaluate import Answers, main_figures
 from fingerpost.trainer.feed import Clips
 from fingerpost.trainer.predictions import Prediction

@@ -38,11 +38,12 @@ from fingerpost.edge_runtime.keypoints import (
 )
 from fingerpost.edge_runtime.live_glosses import BLANK
 from fingerpost.edge_runtime.lost_hands import LostHandSettings
+from fingerpost.edge_runtime.manifest import GLOSSES
 from fingerpost.edge_runtime.one_person import PersonSettings
 from fingerpost.edge_runtime.pack import Pack
 from fingerpost.edge_runtime.stage_settings import check_settings, read_settings
 from fingerpost.edge_runtime.steady import Steady
-from fingerpost.edge_runtime.translator import GLOSSES, Sentence, Translator
+from fingerpost.edge_runtime.translator import Sentence, Translator
 
 N_ALTERNATIVES = 3
 

@@ -21,6 +21,7 @@ PARITIES = ("run", "not yet run")
 DTYPES = ("float32", "float16", "int64", "int32", "int8", "uint8", "bool")
 CAUTION = "Captions can be wrong. Do not rely on them where a mistake would harm someone."
 
+GLOSSES = "glosses"  # the question for them; all others are languages
 _PACK_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,31}")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
@@ -80,6 +81,11 @@ class Translation:
     @property
     def files(self) -> tuple[str, ...]:
         return (self.pieces, self.gloss_order) if self.gloss_order else (self.pieces,)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """That sentences are written in; the first is what is written where nobody asks."""
+        return tuple(question for question in self.questions if question != GLOSSES)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from fingerpost.edge_runtime.beam import Found, beam_search
 from fingerpost.edge_runtime.gloss_search import read_order
 from fingerpost.edge_runtime.keypoints import PoseSequence
 from fingerpost.edge_runtime.live_glosses import BLANK, LiveGlosses
-from fingerpost.edge_runtime.manifest import Translation
+from fingerpost.edge_runtime.manifest import GLOSSES, Translation
 from fingerpost.edge_runtime.preprocess_live import LiveNormaliser
 from fingerpost.edge_runtime.resample import resample
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from fingerpost.edge_runtime.pack import Pack
 
 GRAPHS = ("encode", "ctc", "read", "decode_step")
-GLOSSES = "glosses"  # the question for them; all others are languages
 SPACE = "\u2581"  # as tokenizers write it
 N_READINGS = 4  # of a sentence: the best, and three that it may be instead
 
