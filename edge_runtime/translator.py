@@ -23,7 +23,7 @@ from fingerpost.edge_runtime.beam import Found, beam_search
 from fingerpost.edge_runtime.gloss_search import read_order
 from fingerpost.edge_runtime.keypoints import PoseSequence
 from fingerpost.edge_runtime.live_glosses import BLANK, LiveGlosses
-from fingerpost.edge_runtime.manifest import GLOSSES, Translation
+from fingerpost.edge_runtime.manifest import Translation
 from fingerpost.edge_runtime.preprocess_live import LiveNormaliser
 from fingerpost.edge_runtime.resample import resample
 
