@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from fingerpost.app.observer import Observer, Sight
@@ -23,6 +23,7 @@ from fingerpost.edge_runtime.captions import CaptionEvent
 from fingerpost.edge_runtime.keypoints import KeypointFrame
 
 LONGEST_PAUSE_S = 1.0  # between two pictures of a video; a gap in its times is not sat through
+MOST_ON_TAPE = 1800  # sights: a minute at 30 a second; a recording that nobody ends is no leak
 RECENT = 50  # sights that rates and times are averaged over
 
 T = TypeVar("T")
@@ -67,6 +68,7 @@ class SessionWorker:
         self._times_s: deque[float] = deque(maxlen=RECENT)
         self._model_ms: deque[float] = deque(maxlen=RECENT)
         self._n_replaced = 0
+        self._tape: list[Sight] | None = None  # while something is recorded
         self.observer: Observer | None = None  # once it is open
         self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
 
@@ -89,6 +91,17 @@ class SessionWorker:
         """Has the worker do something with its session before the next sight."""
         with self._lock:
             self._requests.append(request)
+
+    def begin_tape(self) -> None:
+        """From here on every sight is kept, its keypoints only, until ``end_tape``."""
+        with self._lock:
+            self._tape = []
+
+    def end_tape(self) -> tuple[Sight, ...]:
+        """All sights since ``begin_tape``, the first ``MOST_ON_TAPE`` of them; none without it."""
+        with self._lock:
+            tape, self._tape = self._tape or [], None
+        return tuple(tape)
 
     def pace(self) -> Pace:
         with self._lock:
@@ -129,6 +142,8 @@ class SessionWorker:
             self._events += step.events
             if step.sight is None:
                 return
+            if self._tape is not None and len(self._tape) < MOST_ON_TAPE:
+                self._tape.append(replace(step.sight, rgb=None))
             self._n_replaced += self._sight is not None
             self._sight = step.sight
             self._times_s.append(time.monotonic())

@@ -181,3 +181,14 @@ def test_sources_by_name(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such file"):
         watch(str(tmp_path / "gone.mp4"))
     assert known_sources()[-1] == sources.DEMO
+
+
+def test_a_tape_has_every_sight_and_no_picture():
+    observer = Observer(n=8, hold_at=2)
+    worker = worker_of(observer)
+    assert observer.held.wait(20) and worker.end_tape() == ()
+    worker.begin_tape()
+    observer.go.set()
+    ended(worker)
+    assert [sight.time_ms for sight in worker.end_tape()] == [2, 3, 4, 5, 6, 7]
+    assert worker.end_tape() == ()

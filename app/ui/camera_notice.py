@@ -45,4 +45,5 @@ class CameraNotice(BoxLayout):
         self.width = self._words.width + dp(12) + dp(S) + 2 * dp(M)
 
     def _place(self, *_: object) -> None:
-        self._dot.pos = (self._dot_place.x, self._dot_place.center_y - dp(6))
+        place = self._dot_place
+        self._dot.pos = (place.x, place.y + place.height / 2 - dp(6))

@@ -79,7 +79,7 @@ class ReplyCard(BoxLayout):
         )
         with self._label.canvas.before:
             PushMatrix()
-            self._turn = Rotate(angle=180 if turned else 0, origin=self._label.center)
+            self._turn = Rotate(angle=180 if turned else 0, origin=(0, 0))
         with self._label.canvas.after:
             PopMatrix()
         self._label.bind(size=self._fit, pos=self._fit)
@@ -101,7 +101,7 @@ class ReplyCard(BoxLayout):
 
     def _fit(self, *_: object) -> None:
         label = self._label
-        self._turn.origin = label.center
+        self._turn.origin = (label.x + label.width / 2, label.y + label.height / 2)
         font = label.font_name
         for points in REPLY_PT:
             px = pt(points)

@@ -87,8 +87,8 @@ class LivePicture(FloatLayout):
         size = width * scale, height * scale
         self._picture.size = size
         self._picture.pos = (
-            self.center_x - size[0] / 2,
-            self.center_y - size[1] / 2,
+            self.x + (self.width - size[0]) / 2,
+            self.y + (self.height - size[1]) / 2,
         )
 
 
@@ -128,7 +128,8 @@ class CaptionBand(Widget):
             self._lay_out()
 
     def _lay_out(self, *_: object) -> None:
-        self._hair_line.pos, self._hair_line.size = (self.x, self.top - 1), (self.width, 1)
+        top = self.y + self.height  # Kivy's own `top` may still be that of before
+        self._hair_line.pos, self._hair_line.size = (self.x, top - 1), (self.width, 1)
         lines = self._lines or (ShownLine(self._said, partial=True, unsure=False),)
         font = font_for(self._unsure_mark(), *(line.text for line in lines))
         width = self.width - 2 * dp(L) - self._unsure_width(lines, font)
@@ -142,7 +143,7 @@ class CaptionBand(Widget):
         self.text.text = self._markup(band)
         self.text.texture_update()
         self.text.size = self.text.texture_size
-        self.text.pos = (self.x + dp(L), self.top - dp(M) - self.text.height)
+        self.text.pos = (self.x + dp(L), top - dp(M) - self.text.height)
 
     def _unsure_width(self, lines: Sequence[ShownLine], font: str) -> float:
         """Room for the mark at the end of a row."""

@@ -18,6 +18,7 @@ from fingerpost.app.ui.fonts import font_for
 from fingerpost.app.ui.history_screen import HistoryScreen
 from fingerpost.app.ui.packs_screen import PacksScreen
 from fingerpost.app.ui.profile import ProfileOverlay
+from fingerpost.app.ui.record_screen import RecordScreen
 from fingerpost.app.ui.settings_screen import SettingsScreen
 from fingerpost.app.ui.talk_screen import TalkScreen
 from fingerpost.app.ui.theme import NARROW, XS, L, S, theme
@@ -36,6 +37,7 @@ def screens() -> dict[str, tuple[str, Callable[["Shell"], Widget]]]:
         "talk": (_("Talk"), TalkScreen),
         "history": (_("History"), HistoryScreen),
         "packs": (_("Packs"), PacksScreen),
+        "record": (_("Record"), RecordScreen),
         "settings": (_("Settings"), SettingsScreen),
     }
 

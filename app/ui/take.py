@@ -1,0 +1,102 @@
+"""A live picture with a button that records: what Record and Teach are made around."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from kivy.clock import Clock
+from kivy.metrics import dp
+from kivy.uix.boxlayout import BoxLayout
+
+from fingerpost.app.recording import sequence_of_sights
+from fingerpost.app.translations import _
+from fingerpost.app.ui.live_picture import LivePicture
+from fingerpost.app.ui.theme import S
+from fingerpost.app.ui.widgets import Flow, Press, Words
+from fingerpost.edge_runtime.keypoints import PoseSequence
+
+if TYPE_CHECKING:
+    from fingerpost.app.ui.shell import Shell
+
+COUNTDOWN_S = 3  # from the press to the recording: the hands must come back from the button
+PICTURE_HEIGHT = 300
+
+
+class Take(BoxLayout):
+    """taken : called with the keypoints of each take; ready : raises ValueError while one may not
+    be made yet, with what is missing"""
+
+    def __init__(
+        self,
+        shell: "Shell",
+        taken: Callable[[PoseSequence], object],
+        ready: Callable[[], None],
+    ) -> None:
+        super().__init__(orientation="vertical", size_hint_y=None, spacing=dp(S))
+        self.bind(minimum_height=self.setter("height"))
+        self.shell, self._taken, self._ready = shell, taken, ready
+        self._left_s: float | None = None  # of the countdown
+        self.recording = False
+        self._picture = LivePicture(shell.look)
+        self._picture.size_hint_y, self._picture.height = None, dp(PICTURE_HEIGHT)
+        self._words = Words(shell.look, "", 1.25)
+        self._press = Press(shell.look, _("Record"), self.turn, "accent")
+        self.add_widget(self._picture)
+        self.add_widget(self._words)
+        self.add_widget(Flow(self._press))
+        if shell.state.worker is None:
+            shell.state.problem = ""
+            shell.state.start_camera()
+        self._picture.say(_("Starting the camera …"))
+
+    def tick(self) -> None:
+        """Once for every picture of the window."""
+        news = self.shell.take_news()
+        state = self.shell.state
+        observer = state.worker.observer if state.worker is not None else None
+        if news.sight is not None and observer is not None:
+            self._picture.show(news.sight, observer.schema, observer.size, True)
+        if state.worker is None and state.problem:
+            self._picture.say(state.problem)
+            state.problem = ""
+            self.recording, self._left_s = False, None
+        if self._left_s is not None:
+            self._left_s -= Clock.frametime
+            if self._left_s <= 0:
+                self._begin()
+        self._show()
+
+    def turn(self) -> None:
+        """Begins the countdown, or ends the take."""
+        if self.recording:
+            self._end()
+        elif self._left_s is not None:
+            self._left_s = None
+        elif self.shell.state.worker is None:
+            raise ValueError(_("The camera is off."))
+        else:
+            self._ready()
+            self._left_s = float(COUNTDOWN_S)
+
+    def _begin(self) -> None:
+        self._left_s = None
+        if self.shell.state.worker is not None:
+            self.shell.state.worker.begin_tape()
+            self.recording = True
+
+    def _end(self) -> None:
+        self.recording = False
+        worker = self.shell.state.worker
+        if worker is not None and worker.observer is not None:
+            self._taken(sequence_of_sights(worker.end_tape(), worker.observer))
+
+    def _show(self) -> None:
+        if self.recording:
+            words, press = _("Recording: sign now, then press Stop."), _("Stop")
+        elif self._left_s is not None:
+            words, press = _("Get ready: {n}").format(n=int(self._left_s) + 1), _("Cancel")
+        else:
+            words, press = "", _("Record")
+        if self._words.text != words:
+            self._words.text = words
+        if self._press.text != press:
+            self._press.text = press
