@@ -1,5 +1,7 @@
 """The live translator with bad cameras: left-handed signers, somebody else, hands that get lost."""
 
+import gc
+import tracemalloc
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -165,6 +167,24 @@ def test_after_a_reset_nothing_is_known_of_anybody():
     assert [line.spans for line in after] == [line.spans for line in before]
 
 
+def test_memory_does_not_grow_with_the_stream():
+    live, sizes, n_lines = live_of(), [], 0
+    tracemalloc.start()
+    try:
+        for start_ms in range(0, 9 * 2400, 2400):
+            n_lines += sum(
+                isinstance(event, LineCompleted)
+                for frame in signing("right_hand", start_ms)
+                for event in live.push(frame)
+            )
+            gc.collect()
+            sizes.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert n_lines >= 8
+    assert max(sizes[6:]) - max(sizes[2:6]) < 5000  # bytes: a frame alone takes a thousand
+
+
 def run_caption(*arguments):
     return CliRunner().invoke(app, ["caption", *map(str, arguments)])
 
@@ -183,7 +203,8 @@ def keypoint_file(tmp_path):
 )
 def test_the_command_is_told_the_hand(monkeypatch, keypoint_file, given, said):
     languages = {"notice": "A test.", "languages": ("mis",), "name": "p", "version": "1"}
-    manifest = SimpleNamespace(fps=25.0, settings={}, translation=True, **languages)
+    written = SimpleNamespace(languages=("English",))
+    manifest = SimpleNamespace(fps=25.0, settings={}, translation=written, **languages)
     monkeypatch.setattr(
         commands_caption, "load_pack", lambda name: SimpleNamespace(manifest=manifest)
     )
