@@ -88,6 +88,20 @@ def test_hands_are_lost_in_every_stream(made):
         assert seen.mean() < before.mean() - 0.03
 
 
+def test_too_near_hands_at_the_edge_are_gone_and_others_larger(made):
+    n_lost = 0
+    for stream, plain in zip(made["too near"], made["none"], strict=True):
+        (_, xyz, confidence), (_, plain_xyz, before) = arrays(stream), arrays(plain)
+        assert not ((confidence > 0) & (before == 0)).any()
+        gone = (confidence[:, RIGHT.start] == 0) & (before[:, RIGHT.start] > 0)
+        assert not confidence[gone][:, RIGHT].any()
+        n_lost += gone.sum()
+        both = (confidence[:, SHOULDERS] > 0).all(axis=1)
+        width, usual = (np.ptp(a[:, SHOULDERS, 0], axis=1) for a in (xyz, plain_xyz))
+        assert both.any() and np.allclose(width[both], 1.35 * usual[both], rtol=1e-4)
+    assert n_lost > 25
+
+
 def test_somebody_behind_is_smaller_for_a_while(made):
     shares = []
     for stream, plain in zip(made["somebody behind"], made["none"], strict=True):

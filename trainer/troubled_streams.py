@@ -23,6 +23,7 @@ FAST = 0.5  # picture heights a second; slower hands are not lost
 INTRUSION_MS = (200, 1500)  # for so long a landmarker looks at somebody in the background ...
 INTRUSION_EVERY_MS = (2500, 7500)  # ... so often
 FAR = 0.4  # size of somebody in the background
+NEAR, FACE_Y = 1.35, 0.3  # times as large as it was, around the middle and this height
 WALK_MS, AWAY_MS = 800, 2000  # out of the picture or into it; nobody there
 WALK_FRAME_MS = 40
 HANDS = ("left_hand", "right_hand")
@@ -91,6 +92,24 @@ def lost_hands(streams: Sequence[Stream], i: int, rng: np.random.Generator) -> S
                 confidence[np.abs(times - middle_ms) <= LOSS_MS / 2, hand] = 0
     xyz[confidence == 0] = 0
     return replace(stream, frames=tuple(map(KeypointFrame, times.tolist(), xyz, confidence)))
+
+
+def too_near(streams: Sequence[Stream], i: int, rng: np.random.Generator) -> Stream:
+    """The camera shows less: hands that are low or far out are outside the picture."""
+    stream = streams[i]
+    frames = []
+    for frame in stream.frames:
+        seen = frame.confidence > 0
+        xyz = np.where(seen[:, None], frame.xyz * NEAR, 0)
+        xyz[:, :2] += np.where(seen[:, None], (1 - NEAR) * np.array([0.5, FACE_Y]), 0)
+        inside = ((xyz[:, :2] > 0) & (xyz[:, :2] < 1)).all(axis=1)
+        for name in HANDS:  # a landmarker finds a hand or does not
+            hand = stream.schema.groups[name]
+            inside[hand] = inside[hand].mean() > 0.6
+        xyz[~inside] = 0
+        confidence = np.where(inside, frame.confidence, 0).astype(np.float32)
+        frames.append(KeypointFrame(frame.time_ms, xyz.astype(np.float32), confidence))
+    return replace(stream, frames=tuple(frames))
 
 
 def somebody_behind(streams: Sequence[Stream], i: int, rng: np.random.Generator) -> Stream:
@@ -208,6 +227,7 @@ TROUBLES: dict[str, Trouble] = {
     "uneven": Trouble(fps=60, change=uneven),
     "dropped": Trouble(dropped=0.2),
     "lost hands": Trouble(change=lost_hands),
+    "too near": Trouble(change=too_near),
     "left-handed": Trouble(change=other_handed),
     "somebody behind": Trouble(change=somebody_behind),
     "walks out": Trouble(change=walks_out),
