@@ -52,6 +52,11 @@ class TranslatorSource:
     def __init__(self, checkpoint: Path, clips: Sequence[Clip]) -> None:
         loaded: tuple[Any, Any] = load_for_answers(checkpoint, {"beams": 1})
         self._network, self._task = loaded
+        if not self._task.settings.language:
+            raise ValueError(
+                f"{checkpoint} has learned glosses alone: train its second half, such as with the "
+                "recipe conversation_translation, and export that"
+            )
         self._clips = list(clips)
         self.graphs = translator_graphs(self._network, self._task.settings)
         self.n_samples, self.has_clips = len(self._clips), True

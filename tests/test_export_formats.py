@@ -228,3 +228,13 @@ def test_the_budget_is_that_of_the_recipe_that_made_the_checkpoint(
     strict = dataclasses.replace(options, budget=Budget(bleu4=0, wer=0))
     with pytest.raises(ValueError, match="keeps the budget"):
         export_formats(made, tmp_path, ["tflite"], strict, print)
+
+
+def test_half_a_translator_cannot_be_exported(talkative, shards, tmp_path):
+    half = tmp_path / "half"
+    shutil.copytree(talkative, half)
+    info = json.loads((half / "config.json").read_text())
+    info["settings"]["language"] = 0.0
+    (half / "config.json").write_text(json.dumps(info))
+    with pytest.raises(ValueError, match="learned glosses alone: train its second half"):
+        open_source(half, clips=list(open_shards(shards)))
