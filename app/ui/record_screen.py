@@ -11,7 +11,7 @@ from fingerpost.app.translations import _
 from fingerpost.app.ui.app_state import now_ms
 from fingerpost.app.ui.dialogs import question
 from fingerpost.app.ui.fonts import font_for
-from fingerpost.app.ui.take import Take
+from fingerpost.app.ui.take import Beside, Take
 from fingerpost.app.ui.widgets import (
     Column,
     Field,
@@ -48,17 +48,19 @@ class RecordScreen(BoxLayout):
         self._recorded = Column()
         self.take = Take(shell, self._add, self._check)
         says = _("Keypoints only: where body, hands and face are. No picture is kept.")
-        self.add_widget(
-            Page(
-                look,
-                title(look, _("Record")),
-                small(look, _("For developers: clips to train with, in a folder on this device.")),
-                Panel(look, Words(look, _("1. Who signs")), self.signer, self._switches),
-                Panel(look, Words(look, _("2. What is signed")), self.gloss, self.text),
-                Panel(look, Words(look, _("3. Sign it")), small(look, says), self.take),
-                Panel(look, Words(look, _("Recorded so far")), self._recorded),
-            )
+        form = Page(
+            look,
+            Panel(look, Words(look, _("1. Who signs")), self.signer, self._switches),
+            Panel(look, Words(look, _("2. What is signed")), self.gloss, self.text),
+            Panel(look, Words(look, _("Recorded so far")), self._recorded),
         )
+        sign_it = Page(
+            look,
+            title(look, _("Record")),
+            small(look, _("For developers: clips to train with, in a folder on this device.")),
+            Panel(look, Words(look, _("3. Sign it")), small(look, says), self.take),
+        )
+        self.add_widget(Beside(sign_it, form))
         self._draw_switches()
         self._draw_recorded()
 

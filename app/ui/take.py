@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 from kivy.clock import Clock
 from kivy.metrics import dp
 from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.widget import Widget
 
 from fingerpost.app.recording import sequence_of_sights
 from fingerpost.app.translations import _
 from fingerpost.app.ui.live_picture import LivePicture
-from fingerpost.app.ui.theme import S
+from fingerpost.app.ui.theme import NARROW, S
 from fingerpost.app.ui.widgets import Flow, Press, Words
 from fingerpost.edge_runtime.keypoints import PoseSequence
 
@@ -19,6 +20,19 @@ if TYPE_CHECKING:
 
 COUNTDOWN_S = 3  # from the press to the recording: the hands must come back from the button
 PICTURE_HEIGHT = 300
+
+
+class Beside(BoxLayout):
+    """A take and what is filled in for it: beside each other in a wide window, else stacked."""
+
+    def __init__(self, left: Widget, right: Widget) -> None:
+        super().__init__()
+        self.add_widget(left)
+        self.add_widget(right)
+        self.bind(width=self._turn)
+
+    def _turn(self, *_: object) -> None:
+        self.orientation = "horizontal" if self.width >= dp(NARROW) else "vertical"
 
 
 class Take(BoxLayout):
@@ -39,7 +53,7 @@ class Take(BoxLayout):
         self._picture = LivePicture(shell.look)
         self._picture.size_hint_y, self._picture.height = None, dp(PICTURE_HEIGHT)
         self._words = Words(shell.look, "", 1.25)
-        self._press = Press(shell.look, _("Record"), self.turn, "accent")
+        self._press = Press(shell.look, _("Start recording"), self.turn, "accent")
         self.add_widget(self._picture)
         self.add_widget(self._words)
         self.add_widget(Flow(self._press))
@@ -95,7 +109,7 @@ class Take(BoxLayout):
         elif self._left_s is not None:
             words, press = _("Get ready: {n}").format(n=int(self._left_s) + 1), _("Cancel")
         else:
-            words, press = "", _("Record")
+            words, press = "", _("Start recording")
         if self._words.text != words:
             self._words.text = words
         if self._press.text != press:

@@ -1,0 +1,192 @@
+"""The app's window, walked through off screen: what each screen says, that no word is cut off or
+lies over another, in every theme, at 72 points, in a narrow window, in every language.
+
+The walk is ``app_tour.py``, one window for all of it.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from fingerpost.app.demo import demo_clip
+from fingerpost.app.history import History
+from fingerpost.edge_runtime.pack import bundled_pack
+
+TOUR = Path(__file__).parent / "app_tour.py"
+UNSURE = "talk,press=unsure: other readings"
+REPLY = "talk,type=It is 12 euros."
+STEPS = (
+    "welcome,size=1120x760",
+    "talk",
+    UNSURE,
+    REPLY,
+    "history",
+    "history,press=Open",
+    "packs",
+    "record",
+    "settings",
+    "talk,theme=yellow,text_pt=72",
+    "settings,name=large",
+    "talk,theme=light,text_pt=28,size=420x760",
+    "talk,text_pt=72,name=narrow_and_large",
+    "record,text_pt=28,name=narrow",
+    "history,name=narrow",
+    "packs,name=narrow",
+    "settings,name=narrow",
+    "welcome,language=de",
+    "talk,language=es,size=1120x760",
+    "settings,language=zh",
+)
+
+
+def built() -> bool:
+    return bundled_pack() is not None and demo_clip().is_file()
+
+
+@pytest.fixture(scope="module")
+def tour(tmp_path_factory):
+    """Folder with a picture and the words of each step."""
+    folder = tmp_path_factory.mktemp("tour")
+    environment = os.environ | {
+        "SDL_VIDEODRIVER": "offscreen",
+        "FINGERPOST_PACKS": str(folder / "packs"),
+        "OMP_NUM_THREADS": "1",
+        "LANGUAGE": "en",
+        "LC_ALL": "C.UTF-8",
+    }
+    environment.pop("FINGERPOST_DEBUG", None)
+    command = [sys.executable, str(TOUR), str(folder), *STEPS]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert (folder / f"{STEPS[-1]}.json").is_file(), done.stderr
+    return folder
+
+
+def words(tour, step):
+    return json.loads((tour / f"{step}.json").read_text())["words"]
+
+
+def texts(tour, step):
+    return [re.sub(r"\[/?[a-z]+(=\w+)?\]", "", word["text"]) for word in words(tour, step)]
+
+
+def picture(tour, step):
+    """(H, W, 3) RGB"""
+    return cv2.imread(str(tour / f"{step}.png"))[..., ::-1]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_no_word_is_cut_off(tour, step):
+    width, height = json.loads((tour / f"{step}.json").read_text())["window"]
+    assert picture(tour, step).shape == (height, width, 3)
+    for word in words(tour, step):
+        where = f"{step}: {word}"
+        assert word["drawn"][0] <= word["width"] + 1, where
+        assert word["drawn"][1] <= word["height"] + 1, where
+        assert -1 <= word["x"] and word["x"] + word["width"] <= width + 1, where
+        if not word["scrolls"]:
+            assert -1 <= word["y"] and word["y"] + word["height"] <= height + 1, where
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_no_two_things_to_press_lie_over_each_other(tour, step):
+    if step in (UNSURE, REPLY):
+        pytest.skip("a dialog lies over the screen")
+    presses = [word for word in words(tour, step) if word["press"] and not word["scrolls"]]
+    assert step.startswith("welcome") or len(presses) >= 5
+    for i, one in enumerate(presses):
+        for other in presses[i + 1 :]:
+            beside = (
+                one["x"] + one["width"] <= other["x"] + 1
+                or other["x"] + other["width"] <= one["x"] + 1
+            )
+            above = (
+                one["y"] + one["height"] <= other["y"] + 1
+                or other["y"] + other["height"] <= one["y"] + 1
+            )
+            assert beside or above, (one["text"], other["text"])
+        assert min(one["width"], one["height"]) >= 48, one  # a finger
+
+
+def test_captions_stand_in_the_band_and_nowhere_on_the_picture(tour):
+    step = "talk"
+    seen = picture(tour, step)
+    hair = (np.array((195, 150, 120)) - seen.astype(int)).__abs__().max(axis=-1) < 60  # skin
+    band = [word for word in words(tour, step) if word["text"].startswith("[color")]
+    assert len(band) == 1
+    below = 760 - (band[0]["y"] + band[0]["height"])  # of its top, from the window's
+    rows = np.argwhere(hair)[:, 0]
+    assert len(rows) > 500 and rows.max() < below
+
+
+def test_a_partial_line_is_dimmer_and_unsure_is_said(tour):
+    (band,) = [word["text"] for word in words(tour, "talk") if word["text"].startswith("[color")]
+    assert re.sub(r"\[.*?\]", "", band).split("\n") == ["WANT MORE DRINK  ? unsure", "MY FAMILY"]
+    sure, unsure, partial = re.findall(r"\[color=(\w+)\]", band)
+    assert sum(bytes.fromhex(partial)) < 0.8 * sum(bytes.fromhex(sure)) and unsure != sure
+
+
+def test_conversation_readings_and_reply(tour):
+    said = texts(tour, "talk")
+    assert "HELLO FRIEND HOW" in said and "unsure: other readings" in said
+    assert "Camera on, on this device only" in said and "Captions can be wrong" in said
+    readings = texts(tour, UNSURE)
+    assert ["NEED MORE DRINK", "WANT MORE COFFEE", "WANT AGAIN DRINK"] == readings[
+        readings.index("NEED MORE DRINK") :
+    ][:3]
+    large = max(words(tour, REPLY), key=lambda word: word["drawn"][1])
+    assert large["text"] == "It is 12 euros." and large["drawn"][1] > 300
+
+
+def test_history_has_what_was_said(tour):
+    read = texts(tour, "history,press=Open")
+    for text in ("HELLO FRIEND HOW", "WANT MORE DRINK", "It is 12 euros.", "Save as srt"):
+        assert text in read
+    history = History(tour / "home" / "history.db")
+    (conversation,) = history.conversations()
+    lines = history.lines(conversation.id)
+    assert [(e.how, e.text, e.unsure) for e in lines] == [
+        ("signed", "HELLO FRIEND HOW", False),
+        ("signed", "WANT MORE DRINK", True),
+        ("typed", "It is 12 euros.", False),
+    ]
+    history.close()
+
+
+def test_the_first_page_says_what_this_is_not_for(tour):
+    said = " ".join(texts(tour, STEPS[0]))
+    for needed in ("medical, legal or emergency", "interpreter", "166 signs", "American Sign"):
+        assert needed in said
+    assert "Talk" not in texts(tour, STEPS[0])  # nothing else before it is agreed to
+
+
+@pytest.mark.parametrize(
+    ("step", "ground"),
+    [("talk", (0, 0, 0)), (STEPS[9], (0, 0, 0)), (STEPS[11], (255, 255, 255))],
+)
+def test_themes_colour_the_band(tour, step, ground):
+    (band,) = [word for word in words(tour, step) if word["text"].startswith("[color")]
+    seen = picture(tour, step)
+    row = seen.shape[0] - int(band["y"] + band["height"]) - 4  # just above the text
+    assert tuple(np.median(seen[row], axis=0)) == ground
+
+
+def test_large_letters_are_large(tour):
+    small, large = (
+        next(word for word in words(tour, step) if word["text"].startswith("[color"))
+        for step in ("talk", STEPS[9])
+    )
+    assert large["drawn"][1] / small["drawn"][1] == pytest.approx(72 / 28, rel=0.05)
+
+
+def test_every_language_is_spoken(tour):
+    assert "Was es tut" in texts(tour, "welcome,language=de")
+    assert "Historial" in texts(tour, "talk,language=es,size=1120x760")
+    assert "设置" in texts(tour, "settings,language=zh")
