@@ -66,14 +66,15 @@ def benchmark(
     if markdown and json:
         raise ValueError("--markdown or --json, one of the two")
     if stream:
-        from fingerpost.app.commands_stream import run_stream
+        from fingerpost.app.commands_stream import GOALS_OF_REAL_SIGNS, run_stream
 
         if markdown or corpus or (signs and idle):
             raise ValueError(
                 "--stream goes with --minutes, --seed, --split, --json, and --signs or --idle"
             )
         measure = live_on(minutes, seed, split or "test", signs, idle, idle_gloss)
-        raise typer.Exit(run_stream(packs, measure, "json" if json else "table"))
+        goals = GOALS_OF_REAL_SIGNS if signs else None
+        raise typer.Exit(run_stream(packs, measure, "json" if json else "table", goals))
     if signs or idle:
         raise ValueError("--signs and --idle go with --stream")
     style = "json" if json else "markdown" if markdown else "table"

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fingerpost.app.cli import app
-from fingerpost.app.commands_stream import ROWS, missed, table_rows
+from fingerpost.app.commands_stream import GOALS_OF_REAL_SIGNS, ROWS, missed, table_rows
 from fingerpost.edge_runtime.endpoint import Endpoint
 from fingerpost.trainer.signer_corpus import split_of
 from fingerpost.trainer.streams import STREAM_S, make_streams
@@ -148,3 +148,10 @@ def test_options_that_do_not_go_together(tmp_path):
     done = run_command("demo", "--markdown")
     assert done.exit_code == 2 and "--stream goes with --minutes" in done.output
     assert run_command("demo", "--minutes", 0).exit_code == 2
+
+
+def test_real_signs_are_asked_for_less():
+    figures = {"final_wer_percent": 30.0, "bleu4_percent": 30.0, "flicker_percent": 9.0}
+    rows = [row._replace(goal=GOALS_OF_REAL_SIGNS.get(row.figure, row.goal)) for row in ROWS]
+    assert missed(figures) == ["final_wer_percent", "bleu4_percent", "flicker_percent"]
+    assert missed(figures, rows) == ["flicker_percent"]
