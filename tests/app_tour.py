@@ -26,7 +26,7 @@ from fingerpost.edge_runtime.keypoints import SIGN69, KeypointFrame
 from fingerpost.edge_runtime.video import open_video
 
 HOME = Path(sys.argv[1])
-SETTLED = 12  # a screen is drawn as it stays after so many pictures: sizes follow each other
+SETTLED = 8  # a screen is drawn as it stays after so many pictures: sizes follow each other
 LARGEST = 1200, 900  # of the window; off screen it cannot grow
 SIGN = 1000  # ms of the demo clip at which a sign is seen
 
@@ -180,6 +180,9 @@ def write_down(shell, step: str) -> None:
                 }
             )
     about = {"window": list(Window.size), "words": words, "screen": shell.name}
+    if shell.name == "talk":
+        live = shell.screen.picture
+        about["picture"] = [*live.to_window(*live.shown.pos), *live.shown.size]
     save_window(HOME / f"{step}.png")
     written = HOME / f"{step}0001.png"
     if written.is_file():

@@ -72,6 +72,7 @@ def test_a_language_is_used_and_left_again():
 
 def test_chinese_takes_a_typeface_that_has_it(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.platform", "linux")
     fonts = tmp_path / "fonts" / "truetype"
     fonts.mkdir(parents=True)
     (fonts / "NotoSansCJK-Regular.ttc").touch()

@@ -40,7 +40,7 @@ class LivePicture(FloatLayout):
         self._texture: Texture | None = None
         with self.canvas:
             self._tint = Color(1, 1, 1, 0)
-            self._picture = Rectangle()
+            self.shown = Rectangle()
         self._said = AnchorLayout(padding=dp(L), pos_hint={"x": 0, "y": 0})
         self.add_widget(self._said)
         self.bind(pos=self._place, size=self._place)
@@ -60,7 +60,7 @@ class LivePicture(FloatLayout):
             self._texture = Texture.create(size=(width, height), colorfmt="rgb")
             self._texture.flip_vertical()
         self._texture.blit_buffer(drawn.tobytes(), colorfmt="rgb")
-        self._picture.texture = self._texture
+        self.shown.texture = self._texture
         self._tint.a = 1
         self._said.clear_widgets()
         self._place()
@@ -85,8 +85,8 @@ class LivePicture(FloatLayout):
         width, height = self._texture.size
         scale = min(self.width / width, self.height / height)
         size = width * scale, height * scale
-        self._picture.size = size
-        self._picture.pos = (
+        self.shown.size = size
+        self.shown.pos = (
             self.x + (self.width - size[0]) / 2,
             self.y + (self.height - size[1]) / 2,
         )
