@@ -1,14 +1,18 @@
 """Opens the app off screen and walks through it; a program for the tests, and for the pictures of
 docs/screens (see docs/app.md).
 
-    python tests/app_tour.py FOLDER STEP…
+    python tests/app_tour.py FOLDER [--real] STEP…
 
 writes FOLDER/STEP.png and FOLDER/STEP.json for each step. A step is a screen and what is changed
 before it, "settings,theme=light,text_pt=72,size=400x800". Every word in the window is in the .json:
-its text, where it is, how large it is drawn and how much room it has.
+its text, where it is, how large it is drawn and how much room it has. FOLDER/sockets.json has every
+socket for a network that was asked for. --real captions the demo clip, with the bundled pack; else
+what is seen and said is made up.
 """
 
 import json
+import os
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -25,6 +29,7 @@ from fingerpost.edge_runtime.captions import Line, LineChanged, LineCompleted
 from fingerpost.edge_runtime.keypoints import SIGN69, KeypointFrame
 from fingerpost.edge_runtime.video import open_video
 
+SOCKETS: list[str] = []
 HOME = Path(sys.argv[1])
 SETTLED = 8  # a screen is drawn as it stays after so many pictures: sizes follow each other
 LARGEST = 1200, 900  # of the window; off screen it cannot grow
@@ -91,10 +96,37 @@ def main() -> None:
     from fingerpost.app.ui.app_state import AppState
     from fingerpost.app.ui.run import run_app
 
-    state = AppState(HOME / "home", open_session=session)
+    steps = sys.argv[2:]
+    real = "--real" in steps
+    state = AppState(HOME / "home", "demo", open_session=None if real else session)
     state.change(reduced_motion=True)
-    steps = iter(sys.argv[2:])
-    run_app(state, lambda shell: walk(shell, steps))
+    walked = iter([step for step in steps if step != "--real"])
+    run_app(state, lambda shell: walk(shell, walked))
+    (HOME / "sockets.json").write_text(json.dumps(SOCKETS + open_sockets()))
+
+
+def note_sockets(event: str, arguments: tuple) -> None:
+    """An audit hook: whatever in Python wants a network is written down."""
+    asks = event in ("socket.connect", "socket.bind", "socket.getaddrinfo", "socket.sendto")
+    made = event == "socket.__new__" and arguments[1] not in (socket.AF_UNIX, -1)
+    if asks or made:
+        SOCKETS.append(f"{event} {arguments[1:]}")
+
+
+def open_sockets() -> list[str]:
+    """What the kernel says of this process's network: native code asks no audit hook."""
+    found = []
+    for kind in ("tcp", "tcp6", "udp", "udp6"):
+        table = Path(f"/proc/self/net/{kind}")
+        rows = table.read_text().splitlines()[1:] if table.is_file() else []
+        inodes = {row.split()[9] for row in rows}
+        found += [f"{kind} {inode}" for inode in inodes & own_inodes()]
+    return found
+
+
+def own_inodes() -> set[str]:
+    links = [os.readlink(fd) for fd in Path("/proc/self/fd").iterdir() if os.path.islink(fd)]
+    return {link[8:-1] for link in links if link.startswith("socket:[")}
 
 
 def walk(shell, steps: Iterator[str]) -> None:
@@ -203,4 +235,5 @@ def scrolls(widget) -> bool:
 
 
 if __name__ == "__main__":
+    sys.addaudithook(note_sockets)
     main()

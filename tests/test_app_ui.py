@@ -7,6 +7,7 @@ The walk is ``app_tour.py``, one window for all of it.
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -62,11 +63,19 @@ def tour(tmp_path_factory):
         "LC_ALL": "C.UTF-8",
     }
     environment.pop("FINGERPOST_DEBUG", None)
-    command = [sys.executable, str(TOUR), str(folder), *STEPS]
+    command = [*no_network(), sys.executable, str(TOUR), str(folder), *STEPS]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert (folder / f"{STEPS[-1]}.json").is_file(), done.stderr
     return folder
+
+
+def no_network() -> list[str]:
+    """What a command is started by to have no network at all; nothing where that is not allowed."""
+    alone = ["unshare", "--map-root-user", "--net"]
+    if shutil.which("unshare") is None:
+        return []
+    return alone if subprocess.run([*alone, "true"], capture_output=True).returncode == 0 else []
 
 
 def words(tour, step):
@@ -80,6 +89,28 @@ def texts(tour, step):
 def picture(tour, step):
     """(H, W, 3) RGB"""
     return cv2.imread(str(tour / f"{step}.png"))[..., ::-1]
+
+
+def test_no_socket_was_opened(tour):
+    assert json.loads((tour / "sockets.json").read_text()) == []
+
+
+@pytest.mark.slow
+def test_the_demo_clip_is_captioned_without_a_network(tmp_path):
+    from fingerpost.edge_runtime.landmarker_bundle import bundle_path
+
+    if not bundle_path().is_file():
+        pytest.skip("the landmarker was never built here")
+    environment = os.environ | {"SDL_VIDEODRIVER": "offscreen"}
+    command = [*no_network(), sys.executable, str(TOUR), str(tmp_path), "--real", "talk"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "sockets.json").read_text()) == []
+    history = History(tmp_path / "home" / "history.db")
+    said = [entry.text for entry in history.lines(1)]
+    history.close()
+    assert len(said) >= 2 and "HELLO" in said[0]
+    assert any(said[-1] in text for text in texts(tmp_path, "talk"))
 
 
 @pytest.mark.parametrize("step", STEPS)
