@@ -28,8 +28,8 @@ class RowSettings:
     min_gloss_ms: int = 80
     min_share: float = 0.5
     begin_ms: int = 200
-    begin_share: float = 0.9
-    alone_share: float = 0.98
+    begin_share: float = 0.6
+    alone_share: float = 0.8
     begin_gap_ms: int = 1000
     same_sign_ms: int = 200
 

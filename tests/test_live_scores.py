@@ -86,7 +86,7 @@ def test_word_errors_of_partials_and_of_finals_and_false_lines():
     assert scores.streaming_wer == 100 and scores.final_wer == 75
     assert scores.false_lines == 1 and scores.false_lines_per_minute == pytest.approx(10)
     assert scores.exact == 50 and 0 < scores.bleu4 < 50
-    assert scores.sign_delay_ms == spread([1500 - 1400, 2100 - 2000])
+    assert scores.sign_delay_ms == spread([1500 - 1400])  # what is right in the line alone is none
     assert scores.final_delay_ms == spread([1000])
 
 

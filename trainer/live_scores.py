@@ -70,8 +70,8 @@ class LiveScores:
     bleu4 : of the texts of completed lines, percent; nan where nothing was signed
     exact : sentences whose text is right to the letter, percent; nan where nothing was signed
     false_lines : in idle_minutes of hands that say nothing
-    sign_delay_ms : from a sign's end to its gloss, once it is settled; of the signs that are right.
-        Below 0 where it was known before the sign had ended
+    sign_delay_ms : from a sign's end to its gloss, once it is settled; of the signs that partials
+        have right. Below 0 where it was known before the sign had ended
     final_delay_ms : from the end of a sentence's last sign to its last completed line, in stream
         time: the rest is part of it, the computing is not
     final_computing_ms : of the calls that completed these lines
@@ -205,11 +205,11 @@ def shared_ms(sentence: SignedSentence, line: LiveLine) -> int:
 
 
 def sign_delays(sentence: SignedSentence, answer: Answer) -> list[int]:
-    """Of each sign that is right: from its end until its gloss was shown as settled, ms."""
-    said = [(line, k) for line in answer.lines for k in range(len(line.glosses))]
+    """Of each sign that partials have right: from its end until its gloss was settled, ms."""
+    said = [(line, k) for line in answer.lines for k in range(len(line.streamed))]
     if not said:
         return []
-    alignment = metrics.align([sentence.glosses], [[line.glosses[k] for line, k in said]])
+    alignment = metrics.align([sentence.glosses], [[line.streamed[k] for line, k in said]])
     delays = []
     for chunk in alignment.alignments[0]:
         if chunk.type == "equal":
@@ -221,7 +221,7 @@ def sign_delays(sentence: SignedSentence, answer: Answer) -> list[int]:
 
 
 def settled_ms(line: LiveLine, k: int) -> int:
-    """When a gloss of a completed line was shown as settled, at the latest with the line."""
+    """When a gloss of the partials was shown as settled, at the latest with the completed line."""
     return next((shown.time_ms for shown in line.partials if shown.stable > k), line.final_ms)
 
 
