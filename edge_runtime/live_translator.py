@@ -40,10 +40,12 @@ from fingerpost.edge_runtime.live_glosses import BLANK
 from fingerpost.edge_runtime.lost_hands import LostHandSettings
 from fingerpost.edge_runtime.manifest import GLOSSES
 from fingerpost.edge_runtime.one_person import PersonSettings
+from fingerpost.edge_runtime.own_row import OwnRow, with_names
 from fingerpost.edge_runtime.pack import Pack
+from fingerpost.edge_runtime.sign_spotter import OwnSignSettings, Taught
 from fingerpost.edge_runtime.stage_settings import check_settings, read_settings
 from fingerpost.edge_runtime.steady import Steady
-from fingerpost.edge_runtime.translator import Sentence, Translator
+from fingerpost.edge_runtime.translator import Reading, Sentence, Translator
 
 N_ALTERNATIVES = 3
 
@@ -63,7 +65,7 @@ class TranslateSettings:
 
 STAGES = (
     *(PersonSettings, LostHandSettings, EndpointSettings),
-    *(RowSettings, SearchSettings, TranslateSettings, ScoreSettings),
+    *(RowSettings, SearchSettings, TranslateSettings, ScoreSettings, OwnSignSettings),
 )
 
 
@@ -76,6 +78,7 @@ class LiveTranslator:
     language : of the sentences; by default the first that the pack knows
     translator : by default the pack's own
     dominant_hand : of the signer: left, right, or auto, which finds out
+    own_signs : of the user, as ``teaching.learn`` gives them for this pack
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class LiveTranslator:
         language: str = "",
         translator: Translator | None = None,
         dominant_hand: str = "auto",
+        own_signs: Sequence[Taught] = (),
     ) -> None:
         settings = pack.manifest.settings
         check_settings(settings, STAGES)
@@ -98,6 +102,8 @@ class LiveTranslator:
         ends = read_settings(EndpointSettings, settings)
         self._endpoint = Endpoint(aspect, ends)
         self._row = GlossRow(self._fps, read_settings(RowSettings, settings))
+        self._own = OwnRow(own_signs, BLANK + 1 + len(self._translator.glosses))
+        self._names = (*self._translator.glosses, *self._own.names)
         order = self._translator.gloss_order
         search = read_settings(SearchSettings, settings)
         self._search = None if order is None else GlossSearch(order, search)
@@ -144,8 +150,9 @@ class LiveTranslator:
         self._sentence: Sentence | None = None
         self._left = self._hand.left  # the hand that the sentence is signed with
         self._row.reset()
+        self._own.reset()
         self._frames: list[KeypointFrame] = []  # that the sentence has seen
-        self._n_scores = 0  # of them that the row has seen
+        self._n_scores = 0  # of them that the rows have seen
         self._n_shown = 0
         self._line_id: int | None = None
 
@@ -165,7 +172,7 @@ class LiveTranslator:
             events = self._read([*self._lead, frame])
             self._lead.clear()
         if self._sentence is not None and self._endpoint.ended(
-            something_read=bool(self._row.signs) and not in_sign
+            something_read=bool(self._row.signs or self._own.signs) and not in_sign
         ):
             events += self._complete()
         return events
@@ -181,23 +188,31 @@ class LiveTranslator:
                 events += self._complete()
                 self._sentence = self._translator.begin()
             self._frames.append(frame)
-            seen = self._one(frame)
-            self._sentence.push(mirrored(seen) if self._left else seen)
+            self._show(self._sentence, frame)
         return events + self._update()
 
-    def _update(self) -> list[CaptionEvent]:
-        """Started or changed, if there is anything new to show."""
+    def _show(self, sentence: Sentence, frame: KeypointFrame) -> None:
+        """Shows a sentence its next frame."""
+        seen = self._one(frame)
+        sentence.push(mirrored(seen) if self._left else seen)
+
+    def _update(self, over: bool = False) -> list[CaptionEvent]:
+        """Started or changed, if there is anything new to show. over : the sentence has ended"""
         assert self._sentence is not None
         if len(self._sentence.scores) > self._n_scores:
             self._row.push(np.stack(self._sentence.scores[self._n_scores :]))
+            if self._own.names:
+                self._own.push(self._sentence.states[self._n_scores :])
             self._n_scores = len(self._sentence.scores)
-        signs = self._row.signs
+        if over:
+            self._own.flush()
+        signs = self._own.among(self._row.signs)
         n = len(signs)
         if n == self._n_shown or n < self._settings.least_glosses:
             return []
         self._n_shown = n
         text = " ".join(_shown(self._gloss(sign)) for sign in signs)
-        line = self._line(text, sum(sign.share for sign in signs) / n)
+        line = self._line(signs, text, sum(sign.share for sign in signs) / n)
         if self._line_id is not None:
             return [LineChanged(self._line_id, line, n)]
         self._line_id = self._next_line_id
@@ -210,32 +225,53 @@ class LiveTranslator:
         if sentence is None:
             return []
         sentence.end()
-        events = self._update()
+        events = self._update(over=True)
         if self._line_id is not None:
-            best, *others = sentence.readings(self._language)
+            signs = self._searched(sentence)
+            best, *others = self._readings(sentence, signs)
             readings = tuple((one.text, one.score) for one in others)
-            line = self._line(best.text, best.score, readings, self._searched(sentence))
+            line = self._line(signs, best.text, best.score, readings)
             events.append(LineCompleted(self._line_id, line))
         self._begin_none()
         return events
 
     def _searched(self, sentence: Sentence) -> list[Sign]:
-        """The glosses of a sentence that is over; those of the row, where the search finds none."""
-        found = self._search.signs(np.stack(sentence.scores)) if self._search else []
-        return found or self._row.signs
+        """The signs of a sentence that is over; those of the rows, where the search finds none."""
+        others = self._own.others(len(sentence.scores))
+        found = self._search.signs(np.stack(sentence.scores)[others]) if self._search else []
+        for sign in found:
+            sign.frames = [others[t] for t in sign.frames]
+        if not found:
+            return self._own.among(self._row.signs)
+        return sorted((*found, *self._own.signs), key=lambda sign: sign.frames[0])
+
+    def _readings(self, sentence: Sentence, signs: Sequence[Sign]) -> list[Reading]:
+        """What a sentence may be. Own signs, which no pack can read, are cut out of it."""
+        own = self._own.signs
+        if not own:
+            return sentence.readings(self._language)
+        first = min((s.frames[0] for s in signs if not self._own.is_own(s)), default=None)
+        before = [self._gloss(s) for s in own if first is None or s.frames[0] < first]
+        after = [self._gloss(s) for s in own][len(before) :]
+        sure = min(sign.share for sign in own)
+        if first is None:
+            return [Reading(with_names("", before, after), sure)]
+        rest = self._translator.begin()
+        for t in self._own.others(len(self._frames)):
+            self._show(rest, self._frames[t])
+        return [
+            Reading(with_names(one.text, before, after), one.score * sure)
+            for one in rest.readings(self._language)
+        ]
 
     def _line(
         self,
+        signs: Sequence[Sign],
         text: str,
         score: float,
         others: tuple[tuple[str, float], ...] = (),
-        signs: Sequence[Sign] | None = None,
     ) -> Line:
-        """score : 0 to 1, of the answer; of a line in the making, the mean of its glosses
-
-        signs : by default those of the row
-        """
-        signs = self._row.signs if signs is None else signs
+        """score : 0 to 1, of the answer; of a line in the making, the mean of its signs"""
         times = [frame.time_ms for frame in self._frames]
         spans = tuple((times[s.frames[0]], times[s.frames[-1]]) for s in signs)
         return Line(
@@ -251,10 +287,12 @@ class LiveTranslator:
         )
 
     def _gloss(self, sign: Sign) -> str:
-        return self._translator.glosses[sign.label - 1 - BLANK]
+        return self._names[sign.label - 1 - BLANK]
 
     def _alternatives(self, sign: Sign) -> tuple[tuple[str, float], ...]:
         """Other glosses that its frames may show, with their shares, the best first."""
+        if self._own.is_own(sign):
+            return ()
         assert self._sentence is not None
         shares = _shares(np.stack([self._sentence.scores[t] for t in sign.frames])).mean(axis=0)
         best = np.argsort(-shares, kind="stable")

@@ -10,15 +10,20 @@ from fingerpost.edge_runtime.captions import LineChanged, LineCompleted, LineSta
 from fingerpost.edge_runtime.keypoints import SIGN69
 from fingerpost.edge_runtime.live_translator import LiveTranslator
 from fingerpost.edge_runtime.replay import replay_stream
+from fingerpost.edge_runtime.sign_spotter import Taught
 from fingerpost.edge_runtime.translator import Reading
 from fingerpost.trainer.signer import concatenate, fidget, random_signer, sign_sentence
 
 GLOSSES = ("hello", "coffee", "want", "you")
 LOOK_AHEAD = 8  # frames
+OWN = np.eye(len(GLOSSES) + 2, dtype=np.float32)[-1]  # the state of a sign that no pack knows
 
 
 class FakeTranslator:
-    """Knows the truth: (gloss, start_ms, end_ms). Scores come late, as a pack's do."""
+    """Knows the truth: (gloss, start_ms, end_ms). Scores come late, as a pack's do.
+
+    An unknown gloss has states of its own, and scores as coffee has them.
+    """
 
     glosses = GLOSSES
     questions = ("English", "glosses")
@@ -38,7 +43,7 @@ class FakeTranslator:
 
 class FakeSentence:
     def __init__(self, of):
-        self.of, self.times, self.scores = of, [], []
+        self.of, self.times, self.scores, self.states = of, [], [], []
 
     @property
     def n_frames(self):
@@ -63,14 +68,17 @@ class FakeSentence:
         for time_ms in self.times[len(self.scores) : max(n, 0)]:
             row = np.zeros(len(GLOSSES) + 1, np.float32)
             now = [g for g, start, end in self.of.truth if start <= time_ms <= end]
-            row[1 + GLOSSES.index(now[0]) if now else 0] = 12
+            known = GLOSSES.index(now[0] if now[0] in GLOSSES else "coffee") if now else -1
+            row[1 + known] = 12
             self.scores.append(row)
+            self.states.append(OWN if now and now[0] not in GLOSSES else np.append(row, 0))
 
 
-def live_of(truth, settings=None, max_frames=256, language=""):
+def live_of(truth, settings=None, max_frames=256, language="", own_signs=()):
     pack = SimpleNamespace(manifest=SimpleNamespace(fps=25.0, settings=settings or {}))
     translator = FakeTranslator(truth, max_frames)
-    return LiveTranslator(pack, SIGN69, 4 / 3, language, translator), translator
+    live = LiveTranslator(pack, SIGN69, 4 / 3, language, translator, own_signs=own_signs)
+    return live, translator
 
 
 def said(live, frames):
@@ -210,6 +218,43 @@ def test_a_line_below_the_pack_s_threshold_is_unsure(performance, score, setting
     assert [line.unsure for line in completed(said(live, performance.keypoints().frames()))] == (
         [unsure] * 2
     )
+
+
+ANNA = Taught("Anna", (np.tile(OWN, (6, 1)),), 0.2)
+
+
+@pytest.mark.parametrize(
+    ("instead_of", "glosses", "text"),
+    [
+        (2, ("Anna", "want", "coffee"), "[Anna] English of {}"),
+        (3, ("you", "Anna", "coffee"), "English of {} [Anna]"),
+    ],
+)
+def test_an_own_sign_is_a_gloss_and_a_name_in_brackets(performance, instead_of, glosses, text):
+    truth = [("anna", *s[1:]) if k == instead_of else s for k, s in enumerate(performance.spans)]
+    live, translator = live_of(truth, own_signs=[ANNA])
+    events = said(live, performance.keypoints().frames())
+    first, second = completed(events)
+    assert first.glosses == ("hello", "you") and first.text.startswith("English of ")
+    assert second.glosses == glosses
+    n_own = round((performance.spans[instead_of][2] - performance.spans[instead_of][1]) / 40)
+    n_read = translator.lengths[1] - n_own
+    assert second.text in [text.format(n) for n in range(n_read - 2, n_read + 6)]
+    assert second.others[0][0] == text.replace("English of {}", "or else")
+    assert abs(second.spans[glosses.index("Anna")][0] - performance.spans[instead_of][1]) <= 80
+    shown = [e.line.glosses for e in events if e.line_id == 1]
+    for before, after in zip(shown[:-1], shown[1:-1], strict=False):  # a partial only grows
+        assert after[: len(before)] == before
+    not_taught = completed(said(live_of(truth)[0], performance.keypoints().frames()))[1]
+    assert "coffee" in not_taught.glosses[instead_of - 2 :] and "Anna" not in not_taught.text
+
+
+def test_a_line_of_own_signs_alone_reads_as_their_names(performance):
+    truth = [("anna", *span[1:]) for span in performance.spans]
+    lines = completed(said(live_of(truth, own_signs=[ANNA])[0], performance.keypoints().frames()))
+    assert [line.text for line in lines] == ["Anna, Anna", "Anna, Anna, Anna"]
+    assert [line.glosses for line in lines] == [("Anna",) * 2, ("Anna",) * 3]
+    assert all(line.score == pytest.approx(1) and not line.others for line in lines)
 
 
 def test_languages_and_settings_that_are_not_there_are_refused():
