@@ -168,11 +168,13 @@ def test_the_hand_that_waves_is_the_dominant_one():
 
 
 def test_one_wave_changes_no_mind_many_do_and_a_new_person_is_right_handed():
+    """A minute with the left hand is forgotten after twenty seconds with the right one."""
     dominant = DominantHand()
-    push_all(dominant, waving("left_hand", 0, 8000))
-    assert push_all(dominant, waving("right_hand", 8000, 9000)) is True
-    assert push_all(dominant, waving("right_hand", 9000, 40_000)) is False
-    push_all(dominant, waving("left_hand", 40_000, 90_000))
+    push_all(dominant, waving("left_hand", 0, 60_000))
+    assert push_all(dominant, waving("right_hand", 60_000, 61_000)) is True
+    assert push_all(dominant, waving("right_hand", 61_000, 80_000)) is False
+    push_all(dominant, waving("left_hand", 80_000, 110_000))
+    assert dominant.left is True
     dominant.reset()
     assert dominant.left is False
 
