@@ -4,7 +4,8 @@ docs/screens (see docs/app.md).
     python tests/app_tour.py FOLDER [--real] STEP…
 
 writes FOLDER/STEP.png and FOLDER/STEP.json for each step. A step is a screen and what is changed
-before it, "settings,theme=light,text_pt=72,size=400x800". Every word in the window is in the .json:
+before it, "settings,theme=light,text_pt=72,size=400x800"; press=, type= and keys= do what they say
+on it. Every word in the window is in the .json:
 its text, where it is, how large it is drawn and how much room it has. FOLDER/sockets.json has every
 socket for a network that was asked for. --real captions the demo clip, with the bundled pack; else
 what is seen and said is made up.
@@ -142,6 +143,7 @@ def walk(shell, steps: Iterator[str]) -> None:
     given = dict(change.split("=") for change in changes)
     pressed = [given.pop("press")] if "press" in given else []
     typed = given.pop("type", None)
+    keys = given.pop("keys", "").split()
     go(shell, where, given)
 
     drawn = 0
@@ -149,8 +151,13 @@ def walk(shell, steps: Iterator[str]) -> None:
     def settled(_dt: float) -> None:
         nonlocal drawn
         drawn += 1
-        starting = len(shell.state.conversation.entries) < 2 and shell.state.worker is not None
+        talk = shell.state.conversation
+        said = len(talk.entries) >= 2 or talk.can_put_back
+        starting = shell.state.worker is not None and not said
         if starting or drawn % SETTLED:
+            Clock.schedule_once(settled, 0)
+        elif keys:
+            send_key(keys.pop(0))
             Clock.schedule_once(settled, 0)
         elif pressed:
             find(shell, pressed.pop()).trigger_action(0)
@@ -178,6 +185,16 @@ def go(shell, where: str, given: dict[str, str]) -> None:
         shell.state.change(welcomed=True)
     if shell.name != where or shell.dialog is not None:
         shell.go(where)
+
+
+def send_key(name: str) -> None:
+    """As SDL gives it to the window: "tab", "alt+2", "enter"."""
+    from kivy.core.window import Keyboard, Window
+
+    *modifiers, key = name.split("+")
+    code = Keyboard.keycodes[key]
+    Window.dispatch("on_key_down", code, 0, None, modifiers)
+    Window.dispatch("on_key_up", code, 0)
 
 
 def find(shell, text: str):

@@ -23,14 +23,25 @@ from fingerpost.edge_runtime.pack import bundled_pack
 TOUR = Path(__file__).parent / "app_tour.py"
 UNSURE = "talk,press=unsure: other readings"
 REPLY = "talk,type=It is 12 euros."
+KEYS = {  # what is pressed on Talk, one after the other
+    "talk,name=undone,keys=ctrl+z": "",
+    "talk,name=back,keys=ctrl+shift+z": "",
+    "talk,name=reached,keys=tab tab tab enter": "the third thing: Packs",
+    "talk,name=profile,keys=f1": "",
+    "talk,name=alt,keys=f1 alt+2": "",
+    "talk,name=spoken,keys=ctrl+s tab enter": "Cancel, by the keyboard",
+    "talk,name=escaped,keys=ctrl+s escape": "",
+}
 STEPS = (
     "welcome,size=1120x760",
     "talk",
     UNSURE,
     REPLY,
+    *KEYS,
     "history",
     "history,press=Open",
     "packs",
+    "teach",
     "record",
     "settings",
     "talk,theme=yellow,text_pt=72",
@@ -38,6 +49,7 @@ STEPS = (
     "talk,theme=light,text_pt=28,size=420x760",
     "talk,text_pt=72,name=narrow_and_large",
     "record,text_pt=28,name=narrow",
+    "teach,name=narrow",
     "history,name=narrow",
     "packs,name=narrow",
     "settings,name=narrow",
@@ -58,6 +70,7 @@ def tour(tmp_path_factory):
     environment = os.environ | {
         "SDL_VIDEODRIVER": "offscreen",
         "FINGERPOST_PACKS": str(folder / "packs"),
+        "FINGERPOST_SIGNS": str(folder / "signs"),
         "OMP_NUM_THREADS": "1",
         "LANGUAGE": "en",
         "LC_ALL": "C.UTF-8",
@@ -172,6 +185,21 @@ def test_conversation_readings_and_reply(tour):
     ][:3]
     large = max(words(tour, REPLY), key=lambda word: word["drawn"][1])
     assert large["text"] == "It is 12 euros." and large["drawn"][1] > 300
+
+
+def screen(tour, step):
+    return json.loads((tour / f"{step}.json").read_text())["screen"]
+
+
+def test_everything_can_be_done_by_keyboard(tour):
+    undone, back, reached, profile, alt, cancelled, escaped = KEYS
+    assert "It is 12 euros." not in texts(tour, undone)
+    assert "It is 12 euros." in texts(tour, back)
+    assert screen(tour, reached) == "packs"
+    assert any("pictures a second" in text for text in texts(tour, profile))
+    assert screen(tour, alt) == "history"
+    for step in (cancelled, escaped):
+        assert screen(tour, step) == "talk" and "Speak this?" not in texts(tour, step)
 
 
 def test_history_has_what_was_said(tour):

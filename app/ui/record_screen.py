@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
-from fingerpost.app.recording import Consent, Label, RecordingFolder
+from fingerpost.app.observer import Observer, Sight
+from fingerpost.app.recording import Consent, Label, RecordingFolder, sequence_of_sights
 from fingerpost.app.translations import _
 from fingerpost.app.ui.app_state import now_ms
 from fingerpost.app.ui.dialogs import question
@@ -24,7 +25,6 @@ from fingerpost.app.ui.widgets import (
     small,
     title,
 )
-from fingerpost.edge_runtime.keypoints import PoseSequence
 
 if TYPE_CHECKING:
     from fingerpost.app.ui.shell import Shell
@@ -73,11 +73,11 @@ class RecordScreen(BoxLayout):
         if not self.gloss.text.strip() and not self.text.text.strip():
             raise ValueError(_("Say what is signed first."))
 
-    def _add(self, sequence: PoseSequence) -> None:
+    def _add(self, sights: tuple[Sight, ...], observer: Observer) -> None:
         languages = self.shell.state.open_pack().manifest.languages
         label = Label(self.gloss.text, self.text.text, languages[0] if languages else "")
         consent = Consent(self.signer.text, **self._agreed)
-        path = self.folder.add(sequence, label, consent, now_ms())
+        path = self.folder.add(sequence_of_sights(sights, observer), label, consent, now_ms())
         self._draw_recorded()
         self.shell.tell(_("Recorded: {name}").format(name=path.name))
 

@@ -21,6 +21,7 @@ from fingerpost.app.ui.profile import ProfileOverlay
 from fingerpost.app.ui.record_screen import RecordScreen
 from fingerpost.app.ui.settings_screen import SettingsScreen
 from fingerpost.app.ui.talk_screen import TalkScreen
+from fingerpost.app.ui.teach_screen import TeachScreen
 from fingerpost.app.ui.theme import NARROW, XS, L, S, theme
 from fingerpost.app.ui.welcome_screen import WelcomeScreen
 from fingerpost.app.ui.widgets import Column, Flow, Look, Panel, Press, fill, focus_first, small
@@ -37,6 +38,7 @@ def screens() -> dict[str, tuple[str, Callable[["Shell"], Widget]]]:
         "talk": (_("Talk"), TalkScreen),
         "history": (_("History"), HistoryScreen),
         "packs": (_("Packs"), PacksScreen),
+        "teach": (_("Teach"), TeachScreen),
         "record": (_("Record"), RecordScreen),
         "settings": (_("Settings"), SettingsScreen),
     }

@@ -8,12 +8,11 @@ from kivy.metrics import dp
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
-from fingerpost.app.recording import sequence_of_sights
+from fingerpost.app.observer import Observer, Sight
 from fingerpost.app.translations import _
 from fingerpost.app.ui.live_picture import LivePicture
 from fingerpost.app.ui.theme import NARROW, S
 from fingerpost.app.ui.widgets import Flow, Press, Words
-from fingerpost.edge_runtime.keypoints import PoseSequence
 
 if TYPE_CHECKING:
     from fingerpost.app.ui.shell import Shell
@@ -36,13 +35,14 @@ class Beside(BoxLayout):
 
 
 class Take(BoxLayout):
-    """taken : called with the keypoints of each take; ready : raises ValueError while one may not
-    be made yet, with what is missing"""
+    """taken : called with the sights of each take, and what saw them
+    ready : raises ValueError while no take may be made yet, with what is missing
+    """
 
     def __init__(
         self,
         shell: "Shell",
-        taken: Callable[[PoseSequence], object],
+        taken: Callable[[tuple[Sight, ...], Observer], object],
         ready: Callable[[], None],
     ) -> None:
         super().__init__(orientation="vertical", size_hint_y=None, spacing=dp(S))
@@ -101,7 +101,7 @@ class Take(BoxLayout):
         self.recording = False
         worker = self.shell.state.worker
         if worker is not None and worker.observer is not None:
-            self._taken(sequence_of_sights(worker.end_tape(), worker.observer))
+            self._taken(worker.end_tape(), worker.observer)
 
     def _show(self) -> None:
         if self.recording:
