@@ -27,6 +27,7 @@ from fingerpost.app import (
     cli_export,
     cli_segment,
     cli_shards,
+    cli_teach,
     cli_trainer,
 )
 from fingerpost.app.cli_options import Json, LandmarkerFile
@@ -251,6 +252,7 @@ for part in (
     cli_export,
     cli_calibrate,
     cli_benchmark,
+    cli_teach,
 ):
     part.add_to(app)
 

@@ -197,9 +197,15 @@ def make_captioner(
     """
     if pack.manifest.translation is not None:
         from fingerpost.edge_runtime.live_translator import LiveTranslator
+        from fingerpost.edge_runtime.teaching import taught_signs
+        from fingerpost.edge_runtime.translator import Translator
 
+        translator = Translator(pack)
+        own_signs = taught_signs(pack, translator)
         return LiveTranslator(
-            pack, observer.schema, observer.aspect, language, dominant_hand=dominant_hand
+            *(pack, observer.schema, observer.aspect, language, translator),
+            dominant_hand=dominant_hand,
+            own_signs=own_signs,
         )
     from fingerpost.edge_runtime.captioner import Captioner
 

@@ -25,10 +25,12 @@ from fingerpost.edge_runtime.keypoints import (
     mirrored,
 )
 from fingerpost.edge_runtime.live_glosses import BLANK
-from fingerpost.edge_runtime.own_signs import FPS, OwnSign
+from fingerpost.edge_runtime.own_signs import FPS, OwnSign, OwnSigns
+from fingerpost.edge_runtime.pack import Pack
 from fingerpost.edge_runtime.preprocess_live import preprocess_live
 from fingerpost.edge_runtime.resample import resample
-from fingerpost.edge_runtime.sign_spotter import Taught, nearest
+from fingerpost.edge_runtime.sign_spotter import OwnSignSettings, Taught, nearest
+from fingerpost.edge_runtime.stage_settings import read_settings
 from fingerpost.edge_runtime.steady import Steady
 from fingerpost.edge_runtime.translator import Sentence, Translator
 
@@ -108,6 +110,17 @@ def sign_frames(example: PoseSequence) -> range:
     up = frames_up(example)
     way = int(len(up) * WAY)
     return up[way : len(up) - way]
+
+
+def limit_of(pack: Pack) -> float:
+    """How far a stretch of signing may be from an example, for a pack."""
+    return read_settings(OwnSignSettings, pack.manifest.settings).own_limit
+
+
+def taught_signs(pack: Pack, translator: Translator) -> list[Taught]:
+    """What this machine's user has taught, for ``LiveTranslator``. translator : of the pack"""
+    limit = limit_of(pack)
+    return learn(translator, OwnSigns().list(), limit) if limit > 0 else []
 
 
 def learn(translator: Translator, signs: Sequence[OwnSign], limit: float) -> list[Taught]:
