@@ -4,7 +4,8 @@
 
 Streams of the rendered signer as ``fingerpost benchmark --stream`` makes them, each trouble of
 ``fingerpost.trainer.troubled_streams`` done to the same ones. "plain" is without following one
-person, without filling in lost hands, and with everybody taken for right-handed.
+person, without filling in lost hands, and with everybody taken for right-handed. Each cell
+shows plain → as it is.
 """
 
 import argparse
@@ -61,22 +62,23 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=51)
     parser.add_argument("--trouble", nargs="+", default=[], metavar="NAME")
     parser.add_argument("--json", action="store_true", help="a line of JSON for each trouble")
+    parser.add_argument("--markdown", action="store_true", help="a table for docs/live.md")
     given = parser.parse_args()
     pack = open_pack(given.pack)
     translator = Translator(pack)
-    rows = [["", "", *(name for name, _ in COLUMNS.values())]]
+    rows = [["", *(name for name, _ in COLUMNS.values())]]
     for name in trouble_names(given.trouble):
         streams = troubled_streams(name, given.minutes, given.seed)
-        both = {
-            "plain": measure(plain(pack), translator, streams, "right"),
-            "steadied": measure(pack, translator, streams, "auto"),
-        }
+        before = measure(plain(pack), translator, streams, "right")
+        after = measure(pack, translator, streams, "auto")
         if given.json:
-            print(json.dumps({"trouble": name} | both), flush=True)
-        for how, figures in both.items():
-            cells = [_cell(figures[figure], form) for figure, (_, form) in COLUMNS.items()]
-            rows.append([name if how == "plain" else "", how, *cells])
-    if not given.json:
+            print(json.dumps({"trouble": name, "plain": before, "steadied": after}), flush=True)
+        pairs = ((before[figure], after[figure], form) for figure, (_, form) in COLUMNS.items())
+        rows.append([name, *(" → ".join(_cell(v, form) for v in two) for *two, form in pairs)])
+    if given.markdown:
+        rows.insert(1, ["---", *["---:"] * len(COLUMNS)])
+        print("\n".join(f"| {' | '.join(row)} |" for row in rows))
+    elif not given.json:
         print_columns(rows)
 
 
