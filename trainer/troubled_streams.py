@@ -102,7 +102,7 @@ def too_near(streams: Sequence[Stream], i: int, rng: np.random.Generator) -> Str
         seen = frame.confidence > 0
         xyz = np.where(seen[:, None], frame.xyz * NEAR, 0)
         xyz[:, :2] += np.where(seen[:, None], (1 - NEAR) * np.array([0.5, FACE_Y]), 0)
-        inside: np.ndarray = ((xyz[:, :2] > 0) & (xyz[:, :2] < 1)).all(axis=1)
+        inside = np.logical_and.reduce((xyz[:, :2] > 0) & (xyz[:, :2] < 1), axis=1)
         for name in HANDS:  # a landmarker finds a hand or does not
             hand = stream.schema.groups[name]
             inside[hand] = inside[hand].mean() > 0.6
