@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 LATIN = "Roboto"  # the name under which Kivy has it
-CJK_FILES = (  # the best to read first
+CJK_FILES = (  # the best to read first; all have Latin letters too, for a label has one typeface
     "NotoSansCJK-Regular.ttc",
     "NotoSansCJKsc-Regular.otf",
     "NotoSansSC-Regular.otf",
@@ -21,8 +21,6 @@ CJK_FILES = (  # the best to read first
     "msyh.ttc",
     "wqy-microhei.ttc",
     "wqy-zenhei.ttc",
-    "DroidSansFallbackFull.ttf",
-    "DroidSansFallback.ttf",
 )
 
 

@@ -6,7 +6,7 @@ from kivy.uix.floatlayout import FloatLayout
 
 from fingerpost.app.translations import _
 from fingerpost.app.ui.app_state import AppState
-from fingerpost.app.ui.theme import S
+from fingerpost.app.ui.theme import NARROW, S
 from fingerpost.app.ui.widgets import Look, Panel, small
 from fingerpost.edge_runtime.benchmark import peak_memory_mb
 
@@ -38,8 +38,10 @@ class ProfileOverlay(FloatLayout):
             return
         words = small(self.look, "\n".join(figures(state, self._slowest_s)))
         panel = Panel(self.look, words, size_hint_x=None, padding=dp(S))
-        panel.width = dp(330)
-        panel.pos_hint = {"x": 0.01, "top": 0.9}
+        panel.width = dp(320)
+        # Over the conversation, not over hands and face; in a narrow window over the buttons.
+        wide = self.width >= dp(NARROW)
+        panel.pos_hint = {"right": 0.995, "top": 0.9} if wide else {"right": 1, "y": 0}
         self.clear_widgets()
         self.add_widget(panel)
         self._since_s = self._slowest_s = 0.0

@@ -50,17 +50,17 @@ class RecordScreen(BoxLayout):
         says = _("Keypoints only: where body, hands and face are. No picture is kept.")
         form = Page(
             look,
+            title(look, _("Record")),
+            small(look, _("For developers: clips to train with, in a folder on this device.")),
             Panel(look, Words(look, _("1. Who signs")), self.signer, self._switches),
             Panel(look, Words(look, _("2. What is signed")), self.gloss, self.text),
             Panel(look, Words(look, _("Recorded so far")), self._recorded),
         )
         sign_it = Page(
             look,
-            title(look, _("Record")),
-            small(look, _("For developers: clips to train with, in a folder on this device.")),
             Panel(look, Words(look, _("3. Sign it")), small(look, says), self.take),
         )
-        self.add_widget(Beside(sign_it, form))
+        self.add_widget(Beside(form, sign_it))
         self._draw_switches()
         self._draw_recorded()
 

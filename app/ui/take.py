@@ -22,7 +22,7 @@ PICTURE_HEIGHT = 300
 
 
 class Beside(BoxLayout):
-    """A take and what is filled in for it: beside each other in a wide window, else stacked."""
+    """What is filled in, and the take: beside each other in a wide window, else stacked."""
 
     def __init__(self, left: Widget, right: Widget) -> None:
         super().__init__()

@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from kivy.clock import Clock
 from kivy.core.clipboard import Clipboard
+from kivy.input import MotionEvent
 from kivy.metrics import dp
 from kivy.uix.anchorlayout import AnchorLayout
 from kivy.uix.boxlayout import BoxLayout
@@ -21,6 +23,9 @@ from fingerpost.edge_runtime.captions import CaptionEvent
 
 if TYPE_CHECKING:
     from fingerpost.app.ui.shell import Shell
+
+LONG_S = 0.8  # of a long press
+PRESSED = "fingerpost: long press"  # what a touch carries it by
 
 
 class TalkScreen(BoxLayout):
@@ -165,6 +170,17 @@ class TalkScreen(BoxLayout):
                 Press(look, _("Cancel"), self.shell.close_dialog),
             )
         )
+
+    def on_touch_down(self, touch: MotionEvent) -> bool:
+        """A long press on the picture shows the profile, as F1 does."""
+        if self.picture.collide_point(*touch.pos):
+            touch.ud[PRESSED] = Clock.schedule_once(lambda _: self.shell.profile.turn(), LONG_S)
+        return bool(super().on_touch_down(touch))
+
+    def on_touch_up(self, touch: MotionEvent) -> bool:
+        if PRESSED in touch.ud:
+            touch.ud.pop(PRESSED).cancel()
+        return bool(super().on_touch_up(touch))
 
     # ---- drawing ---------------------------------------------------------------------------
 

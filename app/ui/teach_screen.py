@@ -39,8 +39,6 @@ class TeachScreen(BoxLayout):
         how = _("One take each: hands down, the sign, hands down.")
         sign_it = Page(
             look,
-            title(look, _("Teach")),
-            small(look, _("Add a sign of your own: a name sign, a place, a word of your work.")),
             Panel(
                 look,
                 Words(look, _("2. Sign it three times")),
@@ -52,10 +50,12 @@ class TeachScreen(BoxLayout):
         )
         form = Page(
             look,
+            title(look, _("Teach")),
+            small(look, _("Add a sign of your own: a name sign, a place, a word of your work.")),
             Panel(look, Words(look, _("1. What it means")), self.name),
             Panel(look, Words(look, _("Signs of your own")), self._taught),
         )
-        self.add_widget(Beside(sign_it, form))
+        self.add_widget(Beside(form, sign_it))
         self._draw()
 
     def tick(self) -> None:

@@ -166,7 +166,7 @@ class Press(Focusable, ButtonBehavior, Label):
             self._edge_colour = Color(*rgba(look.theme.line, 0 if kind in ("tab", "quiet") else 1))
             self._edge = Line(width=1)
         self.bind(pos=self._draw_ground, size=self._draw_ground, state=self._show_state)
-        self.bind(on_release=lambda _: self._action())
+        self.bind(on_release=lambda _: self._action(), disabled=self._show_state)
         self._fit()
 
     def keyboard_on_key_down(
@@ -187,9 +187,12 @@ class Press(Focusable, ButtonBehavior, Label):
         self._ground.pos, self._ground.size = self.pos, self.size
         self._edge.rounded_rectangle = (*self.pos, *self.size, dp(RADIUS))
 
-    def _show_state(self, _: object, state: str) -> None:
-        self._ground_colour.rgba = rgba(self._ground_colours[state == "down"])
-        self.color = rgba(self.look.theme.text if state == "down" else self._ink)
+    def _show_state(self, *_: object) -> None:
+        """Pressed it is darker; what cannot be pressed now has the plain ground."""
+        down = self.state == "down"
+        ground = self.look.theme.raised if self.disabled else self._ground_colours[down]
+        self._ground_colour.rgba = rgba(ground)
+        self.color = rgba(self.look.theme.text if down else self._ink)
 
 
 class Field(Focusable, TextInput):
