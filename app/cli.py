@@ -4,6 +4,7 @@ What a user got wrong ends in one line on stderr and exit code 2; FINGERPOST_DEB
 came from. Ctrl-C and SIGTERM end in exit code 130.
 """
 
+import io
 import os
 import signal
 import sys
@@ -270,9 +271,19 @@ def open_standard_streams() -> None:
             setattr(sys, name, open(nowhere, "w" if number else "r"))
 
 
+def write_utf_8() -> None:
+    """Into a pipe or a file goes UTF-8 on every system. A terminal keeps its own encoding, and
+    letters that it does not have become question marks: a caption is no reason to stop."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            own = stream.isatty() or "PYTHONIOENCODING" in os.environ
+            stream.reconfigure(encoding=stream.encoding if own else "utf-8", errors="replace")
+
+
 def main() -> None:
     """The console script."""
     open_standard_streams()
+    write_utf_8()
     # Who stops a kiosk's service, or a `timeout`, wants it as tidy as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     app(prog_name="fingerpost")

@@ -5,6 +5,8 @@ Its graphs are scripted: numpy that shows two glosses and spells a sentence of e
 
 import ast
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -215,6 +217,22 @@ def test_people_are_told_what_is_signed_and_what_is_written(pack):
     assert notice(pack.manifest).endswith("(pack forecast 1, gsg to French, German)")
     shown = CliRunner().invoke(app, ["packs", "show", "forecast"]).stdout
     assert "French, German" in shown and "SÜD, Straße, WIND" in shown
+
+
+@pytest.mark.parametrize(
+    ("asked", "written"),
+    [({}, "Süden – 南\n".encode()), ({"PYTHONIOENCODING": "latin-1"}, b"S\xfcden ? ?\n")],
+)
+def test_a_pipe_gets_utf_8_whatever_the_system_writes(asked, written):
+    """As on Windows, where a pipe has the encoding of old."""
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", **asked}
+    code = (
+        "from fingerpost.app.cli import write_utf_8\n"
+        "write_utf_8()\nprint('S\\u00fcden \\u2013 \\u5357')"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONIOENCODING"} | plain
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment)
+    assert (done.returncode, done.stdout) == (0, written), done.stderr
 
 
 def test_the_runtime_names_no_language():
