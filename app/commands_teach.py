@@ -48,7 +48,7 @@ def teach(name: str, clips: Sequence[str], options: TeachOptions) -> None:
         examples = examples_in(str(options.camera), options)
     if not LEAST <= len(examples) <= MOST:
         raise ValueError(
-            f"{name}: {LEAST} to {MOST} examples are asked for, and {len(examples)} were seen; sign "
+            f"{name}: {LEAST} to {MOST} examples are needed, and {len(examples)} were seen; sign "
             "it once, lower the hands, and sign it again"
         )
     sign = OwnSign(name, tuple(examples))
