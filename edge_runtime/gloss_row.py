@@ -29,7 +29,7 @@ class RowSettings:
     min_share: float = 0.5
     begin_ms: int = 200
     begin_share: float = 0.6
-    alone_share: float = 0.8
+    alone_share: float = 0.9
     begin_gap_ms: int = 1000
     same_sign_ms: int = 200
 
