@@ -11,7 +11,7 @@ from fingerpost.trainer.signer import LEXICON
 from fingerpost.trainer.signer.phrase_words import ACTIONS, OBJECTS, PERSON_VERBS, VERBS
 from fingerpost.trainer.signer.phrase_words_everyday import SLOTS
 from fingerpost.trainer.signer.phrases import MAX_SIGNS, MIN_SIGNS, random_phrase
-from fingerpost.trainer.signer.phrases_everyday import TOPICS, everyday_phrase
+from fingerpost.trainer.signer.phrases_everyday import FORMULAS, TOPICS, everyday_phrase
 from fingerpost.trainer.signer.signs_by_topic import BY_TOPIC
 from fingerpost.trainer.signer_corpus import (
     N_SIGNERS,
@@ -229,3 +229,9 @@ def test_nonsense_is_one_line_and_writes_nothing(tmp_path, counts, more, message
     with pytest.raises(ValueError, match=message):
         make_signer_corpus(tmp_path / "shards", counts, **more)
     assert not (tmp_path / "shards").exists()
+
+
+def test_formulas_are_to_train_on():
+    assert "Nice to meet you." in FORMULAS and "I have a test." not in FORMULAS
+    assert {split_of(text) for text in FORMULAS} == {"train"}
+    assert split_of("Your daughter signs.") == "test"

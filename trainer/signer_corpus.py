@@ -30,6 +30,7 @@ from fingerpost.trainer.signer import (
     sign_sentence,
 )
 from fingerpost.trainer.signer.phrases import Phrase, random_phrase
+from fingerpost.trainer.signer.phrases_everyday import FORMULAS
 
 N_SIGNERS = {"train": 300, "val": 50, "test": 50}
 SHARE_PERCENT = {"val": 10, "test": 10}  # of all sentences; the others are for training
@@ -90,7 +91,12 @@ def make_signer_corpus(
 
 
 def split_of(text: str) -> str:
-    """The one split that a sentence may be in."""
+    """The one split that a sentence may be in.
+
+    A formula, such as "Nice to meet you.", is to train on: no other sentence says what it means.
+    """
+    if text in FORMULAS:
+        return "train"
     place = zlib.crc32(text.encode()) % 100
     for split, percent in SHARE_PERCENT.items():
         if place < percent:

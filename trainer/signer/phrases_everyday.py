@@ -186,6 +186,12 @@ TOPICS: dict[str, dict[str, str]] = {
     },
 }
 _SLOT = re.compile(r"{(\w+)}")
+FORMULAS = frozenset(  # that stand for themselves, as ``random_phrase`` writes them
+    text[0].upper() + text[1:]
+    for topic in TOPICS.values()
+    for text in topic.values()
+    if not _SLOT.search(text)
+)
 
 
 def _size(pattern: str) -> int:
