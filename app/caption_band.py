@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fingerpost.app.caption_board import ShownLine
 from fingerpost.app.overlay import wrap
 
-SMALLER = (0.85, 0.7)  # of the text size, for a finished line that is longer than the band
+SCALES = (1.0, 0.85, 0.7, 0.55)  # of the text size that was set
 
 
 @dataclass(frozen=True)
@@ -30,51 +30,50 @@ class BandText:
 
 
 def lay_out(
-    lines: Sequence[ShownLine], width: float, n_rows: int, measure: Callable[[str], float]
+    lines: Sequence[ShownLine],
+    width: float,
+    n_rows: int,
+    measure: Callable[[str], float],
+    mark_width: float = 0.0,
 ) -> BandText:
     """The newest line, and those before it that fit beside it, whole.
 
     width : of a row, in the unit of ``measure``, which is asked at full text size
+    mark_width : that is left free in the rows of an unsure line
 
-    Of a line in the making that is longer than the band, the end is shown, as it grows. A finished
-    one is made smaller until it fits; the rest of one that never does is cut, and "…" says so.
+    The newest line becomes smaller until no word of it is broken and, once it is finished, until
+    it fits. Of a line in the making that is longer than the band, the end is shown, as it grows;
+    the rest of a finished one that never fits is cut, and "…" says so.
     """
     if n_rows < 1:
         raise ValueError(f"a band needs at least one row, got {n_rows}")
     if not lines:
         return BandText(())
     *older, newest = lines
-    rows = _rows(newest, width, measure)
-    if len(rows) > n_rows:
-        return (
-            BandText(tuple(rows[-n_rows:]))
-            if newest.partial
-            else _smaller(newest, width, n_rows, measure)
-        )
-    for line in reversed(older):
-        above = _rows(line, width, measure)
+    for scale in SCALES:
+        room = int(n_rows / scale)
+        rows = _rows(newest, width / scale, measure, mark_width)
+        whole = max(map(measure, newest.text.split()), default=0.0) <= width / scale
+        if whole and (newest.partial or len(rows) <= room):
+            break
+    if len(rows) > room and newest.partial:
+        rows = rows[-room:]
+    elif len(rows) > room:
+        rows = [*rows[: room - 1], Row(rows[room - 1].text + " …", False, newest.unsure)]
+    for line in reversed(older if scale == 1.0 else ()):
+        above = _rows(line, width, measure, mark_width)
         if len(above) + len(rows) > n_rows:
             break
         rows = above + rows
-    return BandText(tuple(rows))
+    return BandText(tuple(rows), scale)
 
 
-def _smaller(
-    line: ShownLine, width: float, n_rows: int, measure: Callable[[str], float]
-) -> BandText:
-    """A finished line, as large as it fits."""
-    for scale in SMALLER:
-        rows, room = _rows(line, width / scale, measure), int(n_rows / scale)
-        if len(rows) <= room:
-            return BandText(tuple(rows), scale)
-    cut = rows[:room]
-    cut[-1] = Row(cut[-1].text + " …", False, line.unsure)
-    return BandText(tuple(cut), scale)
-
-
-def _rows(line: ShownLine, width: float, measure: Callable[[str], float]) -> list[Row]:
-    texts = wrap(line.text, int(width), lambda text: int(measure(text)))
-    rows = [Row(text, line.partial) for text in texts]
-    if rows and line.unsure and not line.partial:
+def _rows(
+    line: ShownLine, width: float, measure: Callable[[str], float], mark_width: float
+) -> list[Row]:
+    marked = line.unsure and not line.partial
+    room = max(1, int(width - mark_width if marked else width))
+    rows = [Row(text, line.partial) for text in wrap(line.text, room, lambda t: int(measure(t)))]
+    if rows and marked:
         rows[-1] = Row(rows[-1].text, False, unsure=True)
     return rows

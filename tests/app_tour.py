@@ -5,7 +5,7 @@ docs/screens (see docs/app.md).
 
 writes FOLDER/STEP.png and FOLDER/STEP.json for each step. A step is a screen and what is changed
 before it, "settings,theme=light,text_pt=72,size=400x800"; press=, type= and keys= do what they say
-on it. Every word in the window is in the .json:
+on it, at= waits for a time of the source. Every word in the window is in the .json:
 its text, where it is, how large it is drawn and how much room it has. FOLDER/sockets.json has every
 socket for a network that was asked for. --real captions the demo clip, with the bundled pack; else
 what is seen and said is made up.
@@ -144,6 +144,7 @@ def walk(shell, steps: Iterator[str]) -> None:
     pressed = [given.pop("press")] if "press" in given else []
     typed = given.pop("type", None)
     keys = given.pop("keys", "").split()
+    at_ms = int(given.pop("at")) if "at" in given else None
     go(shell, where, given)
 
     drawn = 0
@@ -154,7 +155,12 @@ def walk(shell, steps: Iterator[str]) -> None:
         talk = shell.state.conversation
         said = len(talk.entries) >= 2 or talk.can_put_back
         starting = shell.state.worker is not None and not said
-        if starting or drawn % SETTLED:
+        if at_ms is not None:
+            starting = shell.screen.picture.time_ms < at_ms
+        busy = getattr(shell.screen, "errand", None) is not None
+        if starting or busy:
+            drawn = 0  # what comes of it is not drawn yet
+        if not drawn or drawn % SETTLED:
             Clock.schedule_once(settled, 0)
         elif keys:
             send_key(keys.pop(0))

@@ -154,8 +154,20 @@ def test_a_finished_line_becomes_smaller_until_it_fits():
         "four five six",
     ]
     endless = band(shown("one two " * 20, unsure=True))
-    assert endless.scale == 0.7 and len(endless.rows) == 2
+    assert endless.scale == 0.55 and len(endless.rows) == 3
     assert endless.rows[-1].text.endswith(" …") and endless.rows[-1].unsure
+
+
+def test_no_word_is_broken_while_a_smaller_size_helps():
+    word = shown("interpreters", partial=True)  # 120 wide
+    assert band(word).scale == 0.7 and [r.text for r in band(word).rows] == ["interpreters"]
+    assert [r.text for r in band(word, width=50).rows] == ["interpret", "ers"]  # 90 wide at 0.55
+
+
+def test_an_unsure_line_leaves_room_for_its_mark():
+    sure, unsure = shown("one two"), shown("one two", unsure=True)
+    rows = [lay_out([line], 100, 2, lambda t: 10 * len(t), 40).rows for line in (sure, unsure)]
+    assert [[row.text for row in one] for one in rows] == [["one two"], ["one", "two"]]
 
 
 def test_unsure_stands_at_the_end_of_a_finished_line_only():

@@ -178,7 +178,7 @@ def test_a_partial_line_is_dimmer_and_unsure_is_said(tour):
 def test_conversation_readings_and_reply(tour):
     said = texts(tour, "talk")
     assert "HELLO FRIEND HOW" in said and "unsure: other readings" in said
-    assert "Camera on, on this device only" in said and "Captions can be wrong" in said
+    assert "Camera on, on this device only · Captions can be wrong" in said
     readings = texts(tour, UNSURE)
     assert ["NEED MORE DRINK", "WANT MORE COFFEE", "WANT AGAIN DRINK"] == readings[
         readings.index("NEED MORE DRINK") :

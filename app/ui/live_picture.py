@@ -1,7 +1,7 @@
 """The camera's picture, with the skeleton if it is wanted, and the captions that stand below it."""
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ class LivePicture(FloatLayout):
         super().__init__()
         self.look = look
         fill(self, look.theme.raised)
+        self.time_ms = -1  # of the sight that is shown
         self._texture: Texture | None = None
         with self.canvas:
             self._tint = Color(1, 1, 1, 0)
@@ -52,6 +53,7 @@ class LivePicture(FloatLayout):
         rgb = sight.rgb
         if rgb is None:
             rgb = np.full((size[1], size[0], 3), BAND, np.uint8)
+        self.time_ms = sight.time_ms
         drawn = _no_larger(rgb)
         if bones or sight.rgb is None:
             draw_skeleton(drawn, sight.keypoints, schema)
@@ -132,11 +134,13 @@ class CaptionBand(Widget):
         self._hair_line.pos, self._hair_line.size = (self.x, top - 1), (self.width, 1)
         lines = self._lines or (ShownLine(self._said, partial=True, unsure=False),)
         font = font_for(self._unsure_mark(), *(line.text for line in lines))
-        width = self.width - 2 * dp(L) - self._unsure_width(lines, font)
+        width = self.width - 2 * dp(L)
         if width <= 0:
             return
         px = self.look.text_px
-        band = lay_out(lines, width, self.n_rows, lambda text: text_width(text, font, px))
+        mark = text_width("  " + self._unsure_mark(), font, px * UNSURE_SCALE)
+        measure = partial(text_width, font=font, px=px)
+        band = lay_out(lines, width, self.n_rows, measure, mark)
         self.text.font_name = font
         self.text.font_size = px * band.scale
         self.text.line_height = ROW_HEIGHT / _natural_height(font)
@@ -144,12 +148,6 @@ class CaptionBand(Widget):
         self.text.texture_update()
         self.text.size = self.text.texture_size
         self.text.pos = (self.x + dp(L), top - dp(M) - self.text.height)
-
-    def _unsure_width(self, lines: Sequence[ShownLine], font: str) -> float:
-        """Room for the mark at the end of a row."""
-        if not any(line.unsure for line in lines):
-            return 0.0
-        return text_width("  " + self._unsure_mark(), font, self.look.text_px * UNSURE_SCALE)
 
     def _unsure_mark(self) -> str:
         return "? " + _("unsure")

@@ -43,7 +43,7 @@ class PacksScreen(BoxLayout):
     def __init__(self, shell: "Shell") -> None:
         super().__init__()
         self.shell, self.look, self.store = shell, shell.look, PackStore()
-        self._errand: Errand[str] | None = None
+        self.errand: Errand[str] | None = None
         self._doing = ""
         self._speeds: dict[str, str] = {}
         self.draw()
@@ -51,13 +51,13 @@ class PacksScreen(BoxLayout):
     def tick(self) -> None:
         """How far the errand is, and what came of it."""
         self.shell.take_news()
-        if self._errand is None:
+        if self.errand is None:
             return
-        if not self._errand.ended:
-            share = self._errand.progress
+        if not self.errand.ended:
+            share = self.errand.progress
             self._progress.text = f"{self._doing} {share:.0%}" if share else self._doing
             return
-        errand, self._errand = self._errand, None
+        errand, self.errand = self.errand, None
         try:
             told = errand.result()
         except Cancelled:
@@ -81,14 +81,14 @@ class PacksScreen(BoxLayout):
         look = self.look
         self._field = Field(look, _("A file, a folder, or an address https://…"), entered=self._add)
         add = Press(look, _("Add"), lambda: self._add(self._field.text), "accent")
-        add.disabled = self._errand is not None
+        add.disabled = self.errand is not None
         row = BoxLayout(size_hint_y=None, height=max(add.height, self._field.height), spacing=dp(S))
         row.add_widget(self._field)
         row.add_widget(add)
-        self._progress = small(look, self._doing if self._errand else "")
+        self._progress = small(look, self._doing if self.errand else "")
         panel = Panel(look, Words(look, _("Add a pack")), row, self._progress)
-        if self._errand is not None:
-            panel.add_widget(Flow(Press(look, _("Cancel"), self._errand.cancel)))
+        if self.errand is not None:
+            panel.add_widget(Flow(Press(look, _("Cancel"), self.errand.cancel)))
         return panel
 
     def _card(self, installed: InstalledPack) -> Widget:
@@ -105,7 +105,7 @@ class PacksScreen(BoxLayout):
         used = installed.name == self.shell.state.pack
         head = f"{manifest.name} {manifest.version}" + (" · " + _("in use") if used else "")
         presses = [Press(look, _("Measure here"), partial(self._measure, installed.name, pack))]
-        presses[0].disabled = self._errand is not None
+        presses[0].disabled = self.errand is not None
         if not used:
             presses.insert(0, Press(look, _("Use"), partial(self._use, installed.name), "accent"))
         if pack_store.can_roll_back(installed.name, self.store):
@@ -152,9 +152,9 @@ class PacksScreen(BoxLayout):
         self._begin(_("Measuring …"), work)
 
     def _begin(self, doing: str, work: Callable[[Callable[[float], None]], str]) -> None:
-        if self._errand is not None:
+        if self.errand is not None:
             return
-        self._doing, self._errand = doing, Errand(work)
+        self._doing, self.errand = doing, Errand(work)
         self.draw()
 
     def _use(self, name: str) -> None:

@@ -91,6 +91,10 @@ class Shell(FloatLayout):
             raise ValueError(f"there is no screen {name!r}; known: {', '.join(known)}")
         self._show(name, known[name][1](self))
 
+    @property
+    def _tab_inset(self) -> float:
+        return L if self.width >= dp(NARROW) else S
+
     def _arrange_top(self, *_args: object) -> None:
         """The notice stands at the right end of the navigation, or below it in a narrow window."""
         wide = self.width >= dp(NARROW)
@@ -98,6 +102,9 @@ class Shell(FloatLayout):
             if part.parent is not None:
                 part.parent.remove_widget(part)
         self._top.clear_widgets()
+        self._navigation.padding = (dp(L), dp(S)) if wide else (dp(S), dp(XS))
+        self._navigation.spacing = dp(XS) if wide else 0
+        self._notice.fit(self.width * (0.6 if wide else 1))
         row = BoxLayout(size_hint_y=None) if wide else Column(spacing=0)
         row.bind(minimum_height=row.setter("height"))
         if self._navigation.children:
@@ -114,7 +121,8 @@ class Shell(FloatLayout):
         self.name, self.screen = name, screen
         self._navigation.clear_widgets()
         for each, (words, _build) in screens().items() if name != WELCOME else ():
-            press = Press(self.look, words, partial(self.go, each), "tab", each == name)
+            go = partial(self.go, each)
+            press = Press(self.look, words, go, "tab", each == name, inset=self._tab_inset)
             self._navigation.add_widget(press)
         self._arrange_top()
         self._place.clear_widgets()

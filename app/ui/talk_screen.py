@@ -6,9 +6,7 @@ from kivy.clock import Clock
 from kivy.core.clipboard import Clipboard
 from kivy.input import MotionEvent
 from kivy.metrics import dp
-from kivy.uix.anchorlayout import AnchorLayout
 from kivy.uix.boxlayout import BoxLayout
-from kivy.uix.widget import Widget
 
 from fingerpost.app.conversation import SIGNED, Entry
 from fingerpost.app.session import Session
@@ -17,8 +15,8 @@ from fingerpost.app.ui.app_state import now_ms
 from fingerpost.app.ui.dialogs import ReplyCard, other_readings, question
 from fingerpost.app.ui.live_picture import CaptionBand, LivePicture
 from fingerpost.app.ui.talk_panel import ConversationPanel, padded_width
-from fingerpost.app.ui.theme import NARROW, TOUCH, L, S
-from fingerpost.app.ui.widgets import Flow, Look, Press, fill, small
+from fingerpost.app.ui.theme import NARROW, L, S
+from fingerpost.app.ui.widgets import Flow, Press, fill
 from fingerpost.edge_runtime.captions import CaptionEvent
 
 if TYPE_CHECKING:
@@ -50,7 +48,6 @@ class TalkScreen(BoxLayout):
             Press(look, _("Speak"), self.preview_speech),
             Press(look, _("Clear"), self.clear),
             Press(look, _("Private"), self.turn_private, on=self.state.private),
-            caution(look),
             padding=(dp(L), dp(S)),
         )
         fill(self.actions, look.theme.ground)
@@ -224,18 +221,6 @@ class TalkScreen(BoxLayout):
         else:
             self.add_widget(self.panel)
         self.add_widget(self.actions)
-
-
-def caution(look: Look) -> Widget:
-    """What everybody who reads captions must know, in one row of small print."""
-    words = small(look, _("Captions can be wrong"))
-    words.size_hint_x = None
-    words.texture_update()
-    words.width, words.valign = words.texture_size[0], "middle"
-    place = AnchorLayout(size_hint=(None, None), padding=(dp(S), 0))
-    place.size = words.width + 2 * dp(S), dp(TOUCH)
-    place.add_widget(words)
-    return place
 
 
 def _forget(session: Session) -> list[CaptionEvent]:

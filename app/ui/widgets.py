@@ -132,7 +132,7 @@ class Focusable(FocusBehavior):
 class Press(Focusable, ButtonBehavior, Label):
     """Something to press. kind : plain, accent, danger, quiet, or tab (a quiet one that may be on)
 
-    on : is the one of several that is chosen
+    on : is the one of several that is chosen; inset : room at both sides of the words
     """
 
     def __init__(
@@ -142,8 +142,10 @@ class Press(Focusable, ButtonBehavior, Label):
         action: Callable[[], object],
         kind: str = "plain",
         on: bool = False,
+        inset: float = L,
         **options: Any,
     ) -> None:
+        self._inset = dp(inset)
         ground, ink = _colours(look.theme, kind, on)
         self._ground_colours, self._ink = (ground, look.theme.pressed), ink
         self._action = action
@@ -179,7 +181,7 @@ class Press(Focusable, ButtonBehavior, Label):
 
     def _fit(self, *_: object) -> None:
         if self.size_hint_x is None:
-            self.width = max(dp(TOUCH), self.texture_size[0] + 2 * dp(L))
+            self.width = max(dp(TOUCH), self.texture_size[0] + 2 * self._inset)
         if self.size_hint_y is None:
             self.height = max(dp(TOUCH), self.texture_size[1] + 2 * dp(S))
 
@@ -311,7 +313,7 @@ def choices(
     """One of several. options : (value, its words)"""
     flow = Flow(spacing=dp(XS))
     for value, words in options:
-        font = {"font_name": fonts(words)} if fonts else {}
+        font: dict[str, Any] = {"font_name": fonts(words)} if fonts else {}
         press = Press(look, words, partial(choose, value), on=value == chosen, **font)
         flow.add_widget(press)
     return flow
