@@ -177,7 +177,8 @@ def test_the_user_is_told_once(slow_landmarker, monkeypatch, tmp_path):
 
     SlowLandmarker.camera_ended.set()
     observer = VideoObserver("clip.mp4", lambda: FakeVideo([200] * 60))
-    manifest = SimpleNamespace(notice="", languages=("ase",), name="p", version="1")
+    about = {"notice": "", "languages": ("ase",), "name": "p", "version": "1"}
+    manifest = SimpleNamespace(translation=None, **about)
     told = []
     monkeypatch.setattr(commands, "load_pack", lambda name: SimpleNamespace(manifest=manifest))
     monkeypatch.setattr(commands, "make_captioner", lambda *given: Silent())
