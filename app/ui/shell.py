@@ -22,7 +22,7 @@ from fingerpost.app.ui.record_screen import RecordScreen
 from fingerpost.app.ui.settings_screen import SettingsScreen
 from fingerpost.app.ui.talk_screen import TalkScreen
 from fingerpost.app.ui.teach_screen import TeachScreen
-from fingerpost.app.ui.theme import NARROW, XS, L, S, theme
+from fingerpost.app.ui.theme import NARROW, XS, L, M, S, theme
 from fingerpost.app.ui.welcome_screen import WelcomeScreen
 from fingerpost.app.ui.widgets import Column, Flow, Look, Panel, Press, fill, focus_first, small
 
@@ -93,7 +93,7 @@ class Shell(FloatLayout):
 
     @property
     def _tab_inset(self) -> float:
-        return L if self.width >= dp(NARROW) else S
+        return M if self.width >= dp(NARROW) else S
 
     def _arrange_top(self, *_args: object) -> None:
         """The notice stands at the right end of the navigation, or below it in a narrow window."""
