@@ -52,6 +52,7 @@ MANIFEST = Manifest(
     licences=Licences("Apache-2.0", "Apache-2.0", "none"),
     measured={},
 )
+GRAPHS = "demo.tflite"  # of the bundled pack, all four in one file
 KEYPOINTS = np.array([[3, 4], [5, 6]], np.float16)
 FILES = {
     "net.tflite": bytes(1000),
@@ -106,9 +107,13 @@ def run(*arguments):
     return CliRunner().invoke(app, ["benchmark", *map(str, arguments)])
 
 
+def open_demo():
+    return open_pack(bundled_pack())
+
+
 def demo_with(folder, files=None, **changes):
     """The bundled pack, changed, its checksums right."""
-    demo = open_pack(bundled_pack())
+    demo = open_demo()
     content = {name: demo.read(name) for name in demo.manifest.files} | (files or {})
     return write_pack(folder, dataclasses.replace(demo.manifest, **changes), content).path
 
@@ -325,33 +330,36 @@ def test_the_bundled_pack_in_a_process_of_its_own():
     done = run("demo", "--json", "--calls", 3, "--rounds", 1)
     assert done.exit_code == 0, done.output
     (record,) = json.loads(done.stdout)
-    assert record["pack"] == "demo" and record["graphs"]["recogniser"]["calls"] == 3
-    assert 0 < record["graphs"]["recogniser"]["p50_ms"] <= record["graphs"]["recogniser"]["p95_ms"]
+    assert record["pack"] == "demo" and list(record["graphs"]) == [*open_demo().manifest.graphs]
+    assert all(graph["calls"] == 3 for graph in record["graphs"].values())
+    assert all(0 < graph["p50_ms"] <= graph["p95_ms"] for graph in record["graphs"].values())
     assert record["idle_mb"] < record["peak_mb"] < 300
-    assert 0.5 < record["delegated"]["recogniser"]["here"] < 1
-    assert record["figures"]["WLASL100 val: top1"]["delta"] == pytest.approx(-0.61)
+    assert 0.5 < record["delegated"]["encode"]["here"] < 1
+    bleu4, measured = record["figures"]["text.bleu4"], open_demo().manifest.measured
+    assert bleu4["value"] == measured["exported: text.bleu4"]
+    assert bleu4["delta"] == bleu4["value"] - measured["float network: text.bleu4"]
     assert record["energy"] is None and record["fallbacks"] == [] and record["notes"] == []
 
 
 def test_it_fails_where_a_pack_falls_back_and_where_one_cannot_be_run(tmp_path):
-    greedy = demo_with(tmp_path / "greedy", name="greedy", delegated={"recogniser": 1.0})
-    graph = open_pack(bundled_pack()).read("recogniser.tflite")
-    half = {"recogniser.tflite": graph[: len(graph) // 2]}
+    greedy = demo_with(tmp_path / "greedy", name="greedy", delegated={"encode": 1.0})
+    graph = open_demo().read(GRAPHS)
+    half = {GRAPHS: graph[: len(graph) // 2]}
     broken = demo_with(tmp_path / "broken", half, name="broken")
     done = run(greedy, broken, "--calls", 1, "--rounds", 1)
     assert done.exit_code == 1
     assert "greedy 1" in done.stdout and "broken 1" in done.stdout
-    assert "greedy: SILENT FALLBACK: recogniser runs 9" in done.output
+    assert "greedy: SILENT FALLBACK: encode runs 9" in done.output
     assert "its pack promises 100%" in done.output
-    assert "broken: not measured: recogniser.tflite is not a working TFLite graph" in done.output
+    assert f"broken: not measured: {GRAPHS} is not a working TFLite graph" in done.output
 
 
 def test_wrong_input_is_one_line_and_nothing_is_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(commands_benchmark, "in_a_process", None)
     damaged = demo_with(tmp_path / "damaged")
-    (damaged / "recogniser.tflite").write_bytes(b"x" * 100)
+    (damaged / GRAPHS).write_bytes(b"x" * 100)
     for arguments, message in (
-        ((damaged,), "recogniser.tflite"),
+        ((damaged,), GRAPHS),
         (("no-such-pack",), "no pack 'no-such-pack' is installed"),
         (("demo", "--json", "--markdown"), "--markdown or --json"),
         (("demo", "--corpus", tmp_path / "none"), "none"),

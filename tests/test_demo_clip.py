@@ -1,4 +1,4 @@
-"""The golden clip, from pixels to captions: what `make demo` shows is what was signed."""
+"""The golden clip, from pixels to sentences: what `make demo` shows is what was signed."""
 
 import json
 import subprocess
@@ -10,17 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fingerpost.edge_runtime.captioner import Captioner
-from fingerpost.edge_runtime.captions import LineCompleted
+from fingerpost.edge_runtime.captions import Line, LineChanged, LineCompleted, LineStarted
 from fingerpost.edge_runtime.keypoints import MEDIAPIPE_HOLISTIC, KeypointFrame
 from fingerpost.edge_runtime.landmarks import Landmarker
+from fingerpost.edge_runtime.live_translator import LiveTranslator
 from fingerpost.edge_runtime.pack import bundled_pack, open_pack
 from fingerpost.edge_runtime.video import open_video
 
 DEMO = Path(__file__).parents[1] / "assets" / "demo"
+pytestmark = pytest.mark.skipif(bundled_pack() is None, reason="built without its pack")
 TRUTH = json.loads((DEMO / "demo.json").read_text(encoding="utf-8"))
 SIGNS = [tuple(sign) for sentence in TRUTH["sentences"] for sign in sentence["glosses"]]
 LEFT, RIGHT = MEDIAPIPE_HOLISTIC.groups["left_hand"], MEDIAPIPE_HOLISTIC.groups["right_hand"]
+N_RIGHT = 8  # of the ten sentences, as they were signed
+NEAR_MS = 160  # a sign is seen in its own time, or so near to it
 
 
 @cache
@@ -32,30 +35,71 @@ def landmarks() -> tuple[tuple[KeypointFrame, ...], float]:
 
 
 @cache
-def lines() -> tuple:
+def events() -> tuple:
     frames, aspect = landmarks()
-    captioner = Captioner(open_pack(bundled_pack()), MEDIAPIPE_HOLISTIC, aspect)
-    events = list(chain.from_iterable(captioner.push(f) for f in frames)) + captioner.flush()
-    return tuple(e.line for e in events if isinstance(e, LineCompleted))
+    live = LiveTranslator(open_pack(bundled_pack()), MEDIAPIPE_HOLISTIC, aspect)
+    return tuple(chain.from_iterable(live.push(f) for f in frames)) + tuple(live.flush())
 
 
-def test_the_signs_of_the_four_sentences_come_out_in_order():
-    assert len(TRUTH["sentences"]) == 4
-    got = [line.glosses for line in lines()]
-    assert got == [tuple(g for g, _, _ in s["glosses"]) for s in TRUTH["sentences"]]
+def lines() -> list[Line]:
+    return [event.line for event in events() if isinstance(event, LineCompleted)]
+
+
+def said(sentence: dict) -> list[Line]:
+    """The lines of a sentence of the truth: those that share time with it."""
+    start, end = sentence["glosses"][0][1], sentence["glosses"][-1][2]
+    return [line for line in lines() if line.start_ms < end and line.end_ms > start]
+
+
+def right(sentence: dict) -> bool:
+    return [line.text for line in said(sentence)] == [sentence["text"]]
+
+
+def test_each_of_the_ten_sentences_is_one_line():
+    assert len(TRUTH["sentences"]) == 10 == len(lines())
+    assert all(len(said(sentence)) == 1 for sentence in TRUTH["sentences"])
+
+
+@pytest.mark.xfail(strict=True, reason="the bundled pack writes fewer: it says so in README")
+def test_the_sentences_are_right_to_the_letter():
+    assert sum(map(right, TRUTH["sentences"])) >= N_RIGHT, [line.text for line in lines()]
+
+
+def test_the_glosses_come_out_in_the_order_they_were_signed():
+    wanted = [tuple(gloss for gloss, _, _ in s["glosses"]) for s in TRUTH["sentences"]]
+    same = [line.glosses == glosses for line, glosses in zip(lines(), wanted, strict=True)]
+    assert sum(same) >= N_RIGHT, [line.glosses for line in lines()]
 
 
 def test_each_sign_comes_out_when_it_was_signed():
-    spans = [span for line in lines() for span in line.spans]
-    for (start, end), (gloss, true_start, true_end) in zip(spans, SIGNS, strict=True):
-        shared = min(end, true_end) - max(start, true_start)
-        assert shared >= 0.5 * (true_end - true_start), gloss
+    n_seen = 0
+    for line, sentence in zip(lines(), TRUTH["sentences"], strict=True):
+        signs = sentence["glosses"]
+        if line.glosses == tuple(gloss for gloss, _, _ in signs):
+            n_seen += len(signs)
+            for (start, end), (gloss, true_start, true_end) in zip(line.spans, signs, strict=True):
+                assert true_start - NEAR_MS <= start <= end <= true_end + NEAR_MS, gloss
+    assert n_seen >= 0.7 * len(SIGNS)
 
 
 def test_idle_hands_give_no_caption():
-    start, end = TRUTH["idle_ms"]
-    assert end - start >= 9_500
-    assert [line for line in lines() if line.end_ms > start] == []
+    assert len(TRUTH["idle_ms"]) == 3
+    for start, end in TRUTH["idle_ms"]:
+        assert end - start >= 2_500
+        assert [line.text for line in lines() if line.start_ms < end and line.end_ms > start] == []
+
+
+def test_glosses_are_shown_before_the_sentence_and_stay():
+    shown: dict[int, list[tuple[str, ...]]] = {}
+    for event in events():
+        if isinstance(event, LineStarted | LineChanged):
+            shown.setdefault(event.line_id, []).append(event.line.glosses)
+            assert event.line.text == " ".join(event.line.glosses).upper()
+    assert len(shown) == len(lines())
+    for partials in shown.values():
+        for before, after in zip(partials, partials[1:], strict=False):
+            assert after[: len(before)] == before
+    assert np.mean([len(partials) >= 2 for partials in shown.values()]) >= 0.8
 
 
 def test_hands_are_found_and_never_change_sides():
@@ -74,15 +118,16 @@ def test_hands_are_found_and_never_change_sides():
 
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_a_raised_right_hand_is_the_right_hand(mirrored):
-    """HELLO, signed with the right hand alone: seen by a camera, and by a selfie camera."""
-    gloss, start, end = SIGNS[0]
-    assert gloss == "hello"
+    """DEAF, signed with the right hand alone: seen by a camera, and by a selfie camera."""
+    start, end = next((start, end) for gloss, start, end in SIGNS if gloss == "deaf")
     sides = []
     with open_video(DEMO / "demo.mp4") as video:
         with Landmarker(video.info.width, video.info.height, mirrored=mirrored) as landmarker:
             for time_ms, rgb in video:
                 if time_ms > end:
                     break
+                if time_ms < start - 1000:
+                    continue
                 picture = np.ascontiguousarray(rgb[:, ::-1]) if mirrored else rgb
                 frame = landmarker.detect(picture, time_ms)
                 if time_ms >= (start + end) / 2:

@@ -36,13 +36,12 @@ def landmarks_alone(clip: Path) -> float:
 
 def captions(clip: Path) -> float:
     """Frames a second of the whole way from file to captions; start-up not counted."""
+    from fingerpost.app.commands_caption import load_pack, make_captioner
     from fingerpost.app.session import Session, observe
-    from fingerpost.edge_runtime.captioner import Captioner
-    from fingerpost.edge_runtime.pack import PackStore, open_pack
 
-    pack = open_pack(PackStore().find("demo"))
+    pack = load_pack()
     with observe(str(clip)) as observer:
-        session = Session(observer, Captioner(pack, observer.schema, observer.aspect))
+        session = Session(observer, make_captioner(pack, observer))
         frames, start = 0, 0.0
         for step in session:
             start = start or time.perf_counter()
