@@ -16,6 +16,7 @@ def languages_of(pack: Pack) -> list[str]:
         "bfi": _("British Sign Language (BSL)"),
         "csl": _("Chinese Sign Language (CSL)"),
         "fsl": _("French Sign Language (LSF)"),
+        "mis": _("no registered sign language"),  # ISO 639-3: uncoded
         "gsg": _("German Sign Language (DGS)"),
         "ssp": _("Spanish Sign Language (LSE)"),
     }

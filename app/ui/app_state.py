@@ -15,6 +15,8 @@ from fingerpost.app.settings import Settings, SettingsFile
 from fingerpost.edge_runtime.pack import Pack
 
 DAY_MS = 24 * 60 * 60 * 1000
+RETRY_MS = 10_000  # between two tries of a camera that is gone
+FORGET_EVERY_MS = 60 * 60 * 1000
 NEED_A_NEW_SESSION = {"source", "pack", "mirrored", "dominant_hand"}
 OpenSession = Callable[[], AbstractContextManager[Session]]
 
@@ -48,7 +50,8 @@ class AppState:
         self.worker: SessionWorker | None = None
         self._landmarker = landmarker
         self._open_session = open_session
-        self.forget_old()
+        self._retry_ms: int | None = None  # when to try the camera again
+        self._forget_ms = 0  # when to look for what is to be forgotten
 
     @property
     def settings(self) -> Settings:
@@ -77,6 +80,7 @@ class AppState:
     def start_camera(self) -> None:
         """Opens source and pack, in the worker; what goes wrong comes out of ``worker.take``."""
         self.stop_camera()
+        self.problem, self._retry_ms = "", None
         opening = self._open_session or partial(
             live_session,
             self.source,
@@ -87,6 +91,21 @@ class AppState:
         )
         self.worker = SessionWorker(opening)
         self.worker.start()
+
+    def fail(self, why: str, again: bool) -> None:
+        """There is no camera any more. again : try by itself, for nobody stands by a kiosk"""
+        self.stop_camera()
+        self.problem = why
+        self._retry_ms = now_ms() + RETRY_MS if again else None
+
+    def tick(self, time_ms: int) -> None:
+        """What is due at a time of day: a new conversation, another try, forgetting."""
+        self.conversation.tick(time_ms)
+        if self._retry_ms is not None and time_ms >= self._retry_ms:
+            self.start_camera()
+        if time_ms >= self._forget_ms:
+            self._forget_ms = time_ms + FORGET_EVERY_MS
+            self.forget_old()
 
     def stop_camera(self) -> None:
         if self.worker is not None:

@@ -138,7 +138,7 @@ class Shell(FloatLayout):
             self.screen.tick()
         else:
             self.take_news()
-        self.state.conversation.tick(now_ms())
+        self.state.tick(now_ms())
         self._end_errand()
         self.profile.tick(self.state, dt)
         if self.state.to_tell and self._told_until <= 0:
@@ -154,8 +154,7 @@ class Shell(FloatLayout):
         try:
             news = self.state.worker.take()
         except (ValueError, OSError) as error:
-            self.state.stop_camera()
-            self.state.problem = " ".join(str(error).split())
+            self.state.fail(" ".join(str(error).split()), again=True)
             return News()
         try:
             self.state.conversation.push(news.events, now_ms())

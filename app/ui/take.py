@@ -58,7 +58,6 @@ class Take(BoxLayout):
         self.add_widget(self._words)
         self.add_widget(Flow(self._press))
         if shell.state.worker is None:
-            shell.state.problem = ""
             shell.state.start_camera()
         self._picture.say(_("Starting the camera …"))
 
@@ -71,7 +70,6 @@ class Take(BoxLayout):
             self._picture.show(news.sight, observer.schema, observer.size, True)
         if state.worker is None and state.problem:
             self._picture.say(state.problem)
-            state.problem = ""
             self.recording, self._left_s = False, None
         if self._left_s is not None:
             self._left_s -= Clock.frametime

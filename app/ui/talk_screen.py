@@ -34,7 +34,7 @@ class TalkScreen(BoxLayout):
         self.shell, self.state = shell, shell.state
         look = shell.look
         self._said = ""
-        self._problem_said = False
+        self._told_problem = ""
         self.picture = LivePicture(look)
         self.band = CaptionBand(look, self.state.settings.caption_lines)
         self.panel = ConversationPanel(look, self.read_again, self.reply)
@@ -63,24 +63,19 @@ class TalkScreen(BoxLayout):
 
     def tick(self) -> None:
         """Once for every picture that the screen shows."""
-        if self.state.worker is None:
-            if self.state.problem and not self._problem_said:
-                self._say_problem()
-            return
         news = self.shell.take_news()
-        observer = self.state.worker.observer if self.state.worker else None
+        state = self.state
+        observer = state.worker.observer if state.worker is not None else None
+        if state.problem != self._told_problem:
+            self._tell_problem(state.problem)
         if news.sight is not None and observer is not None:
-            bones = self.state.settings.skeleton
-            self.picture.show(news.sight, observer.schema, observer.size, bones)
-            self.panel.warn(
-                _("Too few pictures a second: quick signs are missed.") if news.sight.slow else ""
-            )
+            self.picture.show(news.sight, observer.schema, observer.size, state.settings.skeleton)
+            slow = _("Too few pictures a second: quick signs are missed.")
+            self.panel.warn(slow if news.sight.slow else "")
         if news.events:
             self._said = ""
-        if news.ended and self.state.worker is not None:
-            self.state.stop_camera()
-            self.state.problem = observer.problem if observer else ""
-            self.state.problem = self.state.problem or _("The video has ended.")
+        if news.ended and observer is not None:
+            state.fail(observer.problem or _("The video has ended."), again=observer.live)
         self._show_words()
 
     def undo(self) -> None:
@@ -190,14 +185,13 @@ class TalkScreen(BoxLayout):
         self.put_back_press.disabled = not conversation.can_put_back
         self.undo_press.disabled = not conversation.entries
 
-    def _say_problem(self) -> None:
-        def again() -> None:
-            self.state.problem, self._problem_said = "", False
-            self.state.start_camera()
+    def _tell_problem(self, problem: str) -> None:
+        """Why there is no picture; "" where there will be one."""
+        self._told_problem = problem
+        if problem:
+            self.picture.say(problem, _("Try again"), self.state.start_camera)
+        else:
             self.picture.say(_("Starting the camera …"))
-
-        self.picture.say(self.state.problem, _("Try again"), again)
-        self._problem_said = True
 
     def _arrange(self, *_args: object) -> None:
         """Beside each other in a wide window, below each other in a narrow one."""

@@ -59,7 +59,7 @@ class WelcomeScreen(BoxLayout):
         known = signs(pack)
         examples = ", ".join(known[:: max(1, len(known) // N_EXAMPLES)][:N_EXAMPLES])
         points = [
-            _("It knows {n} signs of {languages}, such as: {examples}.").format(
+            _("It knows {n} signs ({languages}), such as: {examples}.").format(
                 n=len(known), languages=", ".join(languages_of(pack)), examples=examples
             )
         ]
@@ -67,6 +67,8 @@ class WelcomeScreen(BoxLayout):
             points.append(
                 _("It names single signs, in the order they were signed. It writes no sentences.")
             )
+        else:
+            points.append(_("It writes sentences of these signs, and of no others."))
         return points
 
     def _must_not(self) -> list[str]:
