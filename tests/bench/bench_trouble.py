@@ -24,7 +24,8 @@ from fingerpost.trainer.troubled_streams import trouble_names, troubled_streams
 
 PLAIN = {"away_ms": 0, "fill_ms": 0}
 COLUMNS = {
-    "final_wer_percent": ("WER %", ".1f"),
+    "streaming_wer_percent": ("streaming WER %", ".1f"),
+    "final_wer_percent": ("final WER %", ".1f"),
     "exact_percent": ("exact %", ".0f"),
     "false_lines_per_idle_minute": ("false/min", ".2f"),
     "sign_delay_p95_ms": ("sign p95", ".0f"),
