@@ -6,7 +6,7 @@ it is a class that must be right, here a whole sentence, to the letter. So what 
 whether the best reading is right, and its score is the product of its tokens' probabilities.
 
 That one number does as well as a logistic regression on the mean, the sum and the least of the
-tokens' log-probabilities, and glosses that are unsure say nothing of a sentence (docs/live.md).
+tokens' log-probabilities, and glosses that are unsure say nothing of a sentence (docs/scores.md).
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from fingerpost.distill.reliability import Scored
 from fingerpost.edge_runtime.captions import ScoreSettings
 from fingerpost.edge_runtime.pack import Pack, write_pack
 from fingerpost.edge_runtime.stage_settings import read_settings
-from fingerpost.edge_runtime.translator import Sentence, Translator, log_probabilities
+from fingerpost.edge_runtime.translator import Sentence, Translator, log_chance
 from fingerpost.trainer.evaluate_live import replay_pack
 from fingerpost.trainer.live_scores import lines_of, match
 from fingerpost.trainer.shards import Clip
@@ -126,10 +126,4 @@ def _log_chances(
 ) -> np.ndarray:
     """Log-probability of a row of tokens at each temperature, (temperatures,)."""
     scores = sentence.scores_of(question, tokens)  # (L, n_tokens)
-    said = (*tokens, end)[: len(scores)]
-    return np.array(
-        [
-            sum(log_probabilities(row / t)[token] for row, token in zip(scores, said, strict=True))
-            for t in TEMPERATURES
-        ]
-    )
+    return np.array([log_chance(scores, (*tokens, end), t) for t in TEMPERATURES])

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from fingerpost.edge_runtime.backends import Backend, load_backends
-from fingerpost.edge_runtime.beam import Found, beam_search
+from fingerpost.edge_runtime.beam import beam_search
 from fingerpost.edge_runtime.gloss_search import read_order
 from fingerpost.edge_runtime.keypoints import PoseSequence
 from fingerpost.edge_runtime.live_glosses import BLANK, LiveGlosses
@@ -224,35 +224,35 @@ class Sentence:
     def readings(self, question: str) -> list[Reading]:
         """The likeliest answers, best first, ``N_READINGS`` at most; ends the sentence.
 
-        A score is the product of the tokens' probabilities, at the pack's temperature. It is true
-        as far as the pack was calibrated (distill/calibrate.py). The best reading may be another
-        than ``answer``'s, whose every token is the likeliest: one bad step can end a good row.
+        They are looked for, and put in order, as the network has them; their scores are at the
+        pack's temperature, and true as far as the pack was calibrated (distill/calibrate.py). The
+        best reading may be another than ``answer``'s, whose every token is the likeliest: one bad
+        step can end a good row.
         """
 
         def step(
             token: int, position: int, state: dict[str, np.ndarray]
         ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
             after = dict(state)
-            scores = self._next(token, position, after)
-            return log_probabilities(scores / self._of.words.temperature), after
+            return log_probabilities(self._next(token, position, after)), after
 
-        state = self._of.new_state("decode_step")
+        words, state = self._of.words, self._of.new_state("decode_step")
         rows = beam_search(
-            step,
-            self._first(question),
-            state,
-            self._of.words.end,
-            N_READINGS,
-            self._of.max_tokens,
+            *(step, self._first(question), state, words.end, N_READINGS, self._of.max_tokens)
         )
-        by_text: dict[str, list[Found]] = {}  # several rows of tokens may be one text
+        by_text: dict[str, list[tuple[int, ...]]] = {}  # several rows of tokens may be one text
         for row in rows:
-            by_text.setdefault(self._of.text_of(row.tokens), []).append(row)
-        readings = [
-            Reading(text, min(sum(math.exp(r.log_probability) for r in same), 1.0), same[0].tokens)
+            by_text.setdefault(self._of.text_of(row.tokens), []).append(row.tokens)
+        return [
+            Reading(text, sum(self._chance(question, tokens) for tokens in same), same[0])
             for text, same in by_text.items()
         ]
-        return sorted(readings, key=lambda reading: -reading.score)
+
+    def _chance(self, question: str, tokens: tuple[int, ...]) -> float:
+        """That these tokens are said and no others, at the pack's temperature, 0 to 1."""
+        words = self._of.words
+        scores = self.scores_of(question, tokens)
+        return math.exp(log_chance(scores, (*tokens, words.end), words.temperature))
 
     def scores_of(self, question: str, tokens: Sequence[int]) -> np.ndarray:
         """Logits of each next token, (len(tokens) + 1, n_tokens), where these have been said."""
@@ -325,6 +325,12 @@ def read_pieces(content: bytes) -> tuple[str, ...]:
     if not isinstance(pieces, list) or not all(isinstance(piece, str) for piece in pieces):
         raise ValueError("the pack's pieces of text are no list of texts; export it again")
     return tuple(pieces)
+
+
+def log_chance(scores: np.ndarray, said: Sequence[int], temperature: float) -> float:
+    """Log-probability of a row of tokens. scores : logits of each, of ``Sentence.scores_of``"""
+    rows = zip(scores, said, strict=False)  # of the longest answers, the end is not asked for
+    return float(sum(log_probabilities(row / temperature)[token] for row, token in rows))
 
 
 def log_probabilities(scores: np.ndarray) -> np.ndarray:

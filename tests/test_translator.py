@@ -252,7 +252,7 @@ def test_the_best_reading_is_at_least_as_likely_as_the_answer(translator, clips)
         scores = [reading.score for reading in readings]
         assert 2 <= len(readings) <= N_READINGS
         assert len({reading.text for reading in readings}) == len(readings)
-        assert scores == sorted(scores, reverse=True) and 0 <= sum(scores) <= 1 + 1e-9
+        assert scores == sorted(scores, reverse=True) and 0 <= sum(scores) <= 1 + 1e-6
         n = len(answer.tokens) + (len(answer.tokens) < translator.max_tokens)
         assert scores[0] >= np.exp(n * answer.log_probability) * (1 - 1e-6)
         assert sentence.readings("English") == readings  # it is asked again and says the same
@@ -260,13 +260,16 @@ def test_the_best_reading_is_at_least_as_likely_as_the_answer(translator, clips)
 
 def test_a_temperature_changes_the_scores_and_is_above_0(source, clips):
     words = source.describe()["translation"]
-    likeliest = {}
+    likeliest, texts = {}, set()
     for temperature in (0.5, 1.0, 2.0):
         translator = source._eager_translator()
         translator.words = dataclasses.replace(words, temperature=temperature)
         sentence = translator.begin()
         sentence.push_keypoints(frames_of(clips[0]))
-        likeliest[temperature] = sentence.readings("English")[0].score
+        best = sentence.readings("English")[0]
+        likeliest[temperature] = best.score
+        texts.add(best.text)
+    assert len(texts) == 1  # what is said does not depend on it
     assert likeliest[0.5] > likeliest[1.0] > likeliest[2.0] > 0
     with pytest.raises(ValueError, match="a temperature is above 0, got 0"):
         dataclasses.replace(words, temperature=0.0)
