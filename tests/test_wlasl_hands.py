@@ -1,14 +1,16 @@
 """Real hand landmarks: the slots are in detection order, and still come out as left and right."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fingerpost.edge_runtime.keypoints import SIGN69
-from fingerpost.trainer.corpora.wlasl_hands import read_wlasl_hands
+from fingerpost.trainer.corpora.wlasl_hands import FILE, read_wlasl_hands
 
 LEFT, RIGHT = SIGN69.groups["left_hand"], SIGN69.groups["right_hand"]
+DATA = Path(os.environ.get("FINGERPOST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
 def hand(wrist_x: float, left: bool, rng: np.random.Generator) -> np.ndarray:
@@ -78,3 +80,39 @@ def test_an_empty_split_and_a_missing_file_are_one_line_errors(release, tmp_path
         read_wlasl_hands(release, 4, "test")
     with pytest.raises(FileNotFoundError, match="WLASL hands"):
         read_wlasl_hands(tmp_path / "nothing.npz")
+
+
+def test_the_demo_pack_reads_real_signs(capsys):
+    """Single signs of WLASL's val part, by the glosses that the translator shows live.
+
+    A clip's glosses are ranked by the sum of their shares in its frames; all the pack's glosses
+    compete, so chance is 1 in 161.
+    """
+    from fingerpost.edge_runtime.gloss_search import log_softmax
+    from fingerpost.edge_runtime.live_glosses import BLANK
+    from fingerpost.edge_runtime.pack import bundled_pack, open_pack
+    from fingerpost.edge_runtime.translator import Translator
+
+    file, folder = DATA / "wlasl_hands" / FILE, bundled_pack()
+    if not file.is_file():
+        pytest.skip(f"no WLASL hands at {file}: set FINGERPOST_DATA")
+    if folder is None:
+        pytest.skip("this copy was built without the bundled pack")
+    translator = Translator(open_pack(folder))
+    corpus, ranks = read_wlasl_hands(file, split="val"), []
+    for clip, label in zip(corpus.sequences, corpus.label, strict=True):
+        if corpus.glosses[label] not in translator.glosses:
+            continue
+        sentence = translator.begin()
+        sentence.push_keypoints(translator.keypoints_of(clip))
+        sentence.end()
+        shares = np.exp(log_softmax(np.stack(sentence.scores))).sum(axis=0)
+        right = translator.glosses.index(corpus.glosses[label]) + BLANK + 1
+        ranks.append(int((np.delete(shares, BLANK) > shares[right]).sum()))
+    translator.close()
+    top1, top5 = np.mean(np.array(ranks) < 1), np.mean(np.array(ranks) < 5)
+    with capsys.disabled():
+        print(f"\nWLASL val, {len(ranks)} clips: top-1 {top1:.1%}, top-5 {top5:.1%}")
+    assert len(ranks) >= 200
+    assert top1 >= 0.5
+    assert top5 >= 0.8
