@@ -182,12 +182,16 @@ class VideoObserver:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for channel in (self._pictures, self._sights):
-            channel.cancel()
+        self.cancel()
         for thread in self._threads:
             thread.join(JOIN_S)
         if not self._threads[0].is_alive():  # a camera that hangs in a read cannot be released
             self._opened.close()
+
+    def cancel(self) -> None:
+        """No sight comes any more, even where the camera hangs in a read. From any thread."""
+        for channel in (self._pictures, self._sights):
+            channel.cancel()
 
     # ---- thread "reader" -------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from fingerpost.app.observer import Observer, Sight
-from fingerpost.app.session import JOIN_S, Session, Step, StreamingCaptioner
+from fingerpost.app.session import JOIN_S, Session, Step, StreamingCaptioner, VideoObserver
 from fingerpost.edge_runtime.captions import CaptionEvent
 from fingerpost.edge_runtime.keypoints import KeypointFrame
 
@@ -79,13 +79,18 @@ class SessionWorker:
 
     def take(self) -> News:
         """What is new. Raises, once, what went wrong in the worker."""
+        news, error = self.look()
+        if error is not None:
+            raise error
+        return news
+
+    def look(self) -> tuple[News, BaseException | None]:
+        """What is new, and, once, what went wrong in the worker: for who goes on without it."""
         with self._lock:
             news = News(self._sight, tuple(self._events), self._ended)
             self._sight, self._events = None, []
             error, self._error = self._error, None
-        if error is not None:
-            raise error
-        return news
+        return news, error
 
     def ask(self, request: Callable[[Session], list[CaptionEvent]]) -> None:
         """Has the worker do something with its session before the next sight."""
@@ -118,12 +123,20 @@ class SessionWorker:
         if self._thread.is_alive():
             self._thread.join(JOIN_S)
 
+    def abandon(self) -> None:
+        """Ends the session without waiting for it, even where its camera hangs in a read."""
+        self._stopping.set()
+        if isinstance(self.observer, VideoObserver):
+            self.observer.cancel()
+
     # ---- thread "worker" -------------------------------------------------------------------
 
     def _work(self) -> None:
         with _HandingOver(self._finish), self._open_session() as session:
             timed = session.captioner = TimedCaptioner(session.captioner)
             self.observer = session.observer
+            if self._stopping.is_set():  # it was abandoned while the source opened
+                return
             began_s = time.monotonic()
             for step in session:
                 if step.sight is not None and not session.observer.live:
