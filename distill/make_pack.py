@@ -1,6 +1,6 @@
-"""From data to the demo pack in one command: train, export to int8, verify, measure.
+"""From data to a pack of single signs in one command: train, export to int8, verify, measure.
 
-    python -m fingerpost.distill.make_pack -o assets/demo/pack --research-data FOLDER
+    python -m fingerpost.distill.make_pack -o signs-pack --research-data FOLDER
     python -m fingerpost.distill.make_pack -o my-pack.fpk --no-research-data
     python -m fingerpost.distill.make_pack -o my-pack.fpk --research-data FOLDER --trained runs/mine
 
@@ -37,7 +37,7 @@ def make_pack(
 
 def export_measured(out: Path, checkpoint: Path, research_data: Path | None) -> Pack:
     """A trained checkpoint as an int8 pack; with research data, its accuracy goes in too."""
-    name = "demo" if research_data else "signer-only"
+    name = "single-signs" if research_data else "signer-only"
     data = data_of(research_data is not None)
     pack = export_pack(checkpoint, out, name=name, data=data, with_latency=True)
     if research_data is None:
