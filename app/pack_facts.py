@@ -48,7 +48,7 @@ def speed_words(pack: Pack, measured: Measured) -> str:
     lines = [_("loads in {ms:.0f} ms").format(ms=measured.load_ms)]
     for graph, timed in measured.graphs.items():
         typical = statistics.median(timed.calls_ms)
-        lines.append(_("{graph}: {ms:.1f} ms a call").format(graph=graph, ms=typical))
+        lines.append(_("{graph}: {ms:.2f} ms a call").format(graph=graph, ms=typical))
     if measured.peak_mb is not None:
         lines.append(_("memory: {mb:.0f} MB").format(mb=measured.peak_mb))
     return "\n".join(lines)

@@ -157,7 +157,7 @@ def walk(shell, steps: Iterator[str]) -> None:
         starting = shell.state.worker is not None and not said
         if at_ms is not None:
             starting = shell.screen.picture.time_ms < at_ms
-        busy = getattr(shell.screen, "errand", None) is not None
+        busy = shell.errand is not None
         if starting or busy:
             drawn = 0  # what comes of it is not drawn yet
         if not drawn or drawn % SETTLED:

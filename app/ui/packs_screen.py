@@ -11,7 +11,7 @@ from kivy.uix.widget import Widget
 from fingerpost.app import pack_store
 from fingerpost.app.commands_benchmark import BenchmarkOptions, in_a_process
 from fingerpost.app.pack_facts import facts, speed_words
-from fingerpost.app.session_worker import Cancelled, Errand
+from fingerpost.app.session_worker import Errand
 from fingerpost.app.translations import _
 from fingerpost.app.ui.dialogs import question
 from fingerpost.app.ui.fonts import font_for
@@ -43,32 +43,22 @@ class PacksScreen(BoxLayout):
     def __init__(self, shell: "Shell") -> None:
         super().__init__()
         self.shell, self.look, self.store = shell, shell.look, PackStore()
-        self.errand: Errand[str] | None = None
-        self._doing = ""
-        self._speeds: dict[str, str] = {}
+        self._drawn_with: Errand[str] | None = None
         self.draw()
 
     def tick(self) -> None:
-        """How far the errand is, and what came of it."""
+        """How far the errand is; what came of it is drawn."""
         self.shell.take_news()
-        if self.errand is None:
-            return
-        if not self.errand.ended:
-            share = self.errand.progress
-            self._progress.text = f"{self._doing} {share:.0%}" if share else self._doing
-            return
-        errand, self.errand = self.errand, None
-        try:
-            told = errand.result()
-        except Cancelled:
-            told = _("Cancelled.")
-        except (ValueError, OSError) as error:
-            told = " ".join(str(error).split())
-        self.draw()
-        self.shell.tell(told)
+        errand = self.shell.errand
+        if errand is not self._drawn_with:
+            self.draw()
+        elif errand is not None:
+            share = errand.progress
+            self._progress.text = f"{self.shell.doing} {share:.0%}" if share else self.shell.doing
 
     def draw(self) -> None:
         look = self.look
+        self._drawn_with = self.shell.errand
         self.clear_widgets()
         page = Page(look, title(look, _("Packs")), self._adding())
         for installed in self.store.list():
@@ -81,14 +71,14 @@ class PacksScreen(BoxLayout):
         look = self.look
         self._field = Field(look, _("A file, a folder, or an address https://…"), entered=self._add)
         add = Press(look, _("Add"), lambda: self._add(self._field.text), "accent")
-        add.disabled = self.errand is not None
+        add.disabled = self.shell.errand is not None
         row = BoxLayout(size_hint_y=None, height=max(add.height, self._field.height), spacing=dp(S))
         row.add_widget(self._field)
         row.add_widget(add)
-        self._progress = small(look, self._doing if self.errand else "")
+        self._progress = small(look, self.shell.doing if self.shell.errand else "")
         panel = Panel(look, Words(look, _("Add a pack")), row, self._progress)
-        if self.errand is not None:
-            panel.add_widget(Flow(Press(look, _("Cancel"), self.errand.cancel)))
+        if self.shell.errand is not None:
+            panel.add_widget(Flow(Press(look, _("Cancel"), self.shell.errand.cancel)))
         return panel
 
     def _card(self, installed: InstalledPack) -> Widget:
@@ -105,7 +95,7 @@ class PacksScreen(BoxLayout):
         used = installed.name == self.shell.state.pack
         head = f"{manifest.name} {manifest.version}" + (" · " + _("in use") if used else "")
         presses = [Press(look, _("Measure here"), partial(self._measure, installed.name, pack))]
-        presses[0].disabled = self.errand is not None
+        presses[0].disabled = self.shell.errand is not None
         if not used:
             presses.insert(0, Press(look, _("Use"), partial(self._use, installed.name), "accent"))
         if pack_store.can_roll_back(installed.name, self.store):
@@ -115,8 +105,8 @@ class PacksScreen(BoxLayout):
             remove_it = partial(self._ask_to_remove, installed.name)
             presses.append(Press(look, _("Remove"), remove_it, "danger"))
         rows = facts(pack)
-        if installed.name in self._speeds:
-            rows.append((_("Speed here"), self._speeds[installed.name]))
+        if installed.name in self.shell.speeds:
+            rows.append((_("Speed here"), self.shell.speeds[installed.name]))
         notice = small(look, manifest.notice)
         return Panel(
             look,
@@ -138,7 +128,7 @@ class PacksScreen(BoxLayout):
             pack = pack_store.add_pack(source, self.store, tell)
             return f"{pack.manifest.name} {pack.manifest.version}"
 
-        self._begin(_("Fetching and trying the pack …"), work)
+        self.shell.begin(_("Fetching and trying the pack …"), work)
 
     def _measure(self, name: str, pack: Pack) -> None:
         def work(tell: Callable[[float], None]) -> str:
@@ -146,16 +136,10 @@ class PacksScreen(BoxLayout):
             tell(1.0)  # cancelled meanwhile: then it is not shown
             if not isinstance(measured, Measured):
                 raise ValueError(measured)
-            self._speeds[name] = speed_words(pack, measured)
-            return self._speeds[name].replace("\n", ", ")
+            self.shell.speeds[name] = speed_words(pack, measured)
+            return ""  # the card shows it
 
-        self._begin(_("Measuring …"), work)
-
-    def _begin(self, doing: str, work: Callable[[Callable[[float], None]], str]) -> None:
-        if self.errand is not None:
-            return
-        self._doing, self.errand = doing, Errand(work)
-        self.draw()
+        self.shell.begin(_("Measuring …"), work)
 
     def _use(self, name: str) -> None:
         self.shell.state.change(pack=name)

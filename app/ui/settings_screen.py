@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from kivy.clock import Clock
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 TEXT_SIZES = (18, 22, 28, 36, 48, 60, 72)  # points
 KEEP_DAYS = (0, 1, 7, 30, 365)
 PAUSES = (0, 2, 10, 30)  # minutes
+SETTLED_S = 0.1  # after what a new screen knows its sizes
 
 
 class SettingsScreen(BoxLayout):
@@ -29,17 +31,17 @@ class SettingsScreen(BoxLayout):
         super().__init__()
         self.shell, self.look = shell, shell.look
         look = shell.look
-        self.add_widget(
-            Page(
-                look,
-                title(look, _("Settings")),
-                self._reading(),
-                self._camera(),
-                self._keeping(),
-                self._interface(),
-                self._about(),
-            )
+        self._rows: dict[str, Flow] = {}  # by setting
+        self.page = Page(
+            look,
+            title(look, _("Settings")),
+            self._reading(),
+            self._camera(),
+            self._keeping(),
+            self._interface(),
+            self._about(),
         )
+        self.add_widget(self.page)
 
     def _reading(self) -> Widget:
         now = self.shell.state.settings
@@ -126,6 +128,7 @@ class SettingsScreen(BoxLayout):
         self, words: str, name: str, now: Any, options: Sequence[tuple[Any, str]]
     ) -> tuple[Widget, Widget]:
         row = choices(self.look, options, now, partial(self._set, name), font_for)
+        self._rows[name] = row
         return Words(self.look, words), row
 
     def _switch(self, words: str, name: str, now: bool) -> tuple[Widget, Widget]:
@@ -134,7 +137,21 @@ class SettingsScreen(BoxLayout):
     def _set(self, name: str, value: Any) -> None:
         if isinstance(value, str) and not value and name == "source":
             return
+        scrolled, by_key = self.page.scroll_y, any(press.focus for press in self._presses(name))
         self.shell.set(**{name: value})
+        anew = self.shell.screen
+        if isinstance(anew, SettingsScreen):  # all was drawn anew: to where the user was
+            Clock.schedule_once(lambda _: anew.come_back(name, scrolled, by_key), SETTLED_S)
+
+    def come_back(self, name: str, scrolled: float, by_key: bool) -> None:
+        """Scrolls to where the screen was, and gives a setting the keyboard if it had it."""
+        self.page.scroll_y = scrolled
+        for press in self._presses(name):
+            press.focus = by_key and press.on
+
+    def _presses(self, name: str) -> list[Press]:
+        row = self._rows.get(name)
+        return [child for child in row.children if isinstance(child, Press)] if row else []
 
 
 def source_name(source: str) -> str:

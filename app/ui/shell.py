@@ -10,7 +10,7 @@ from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.floatlayout import FloatLayout
 from kivy.uix.widget import Widget
 
-from fingerpost.app.session_worker import Errand, News
+from fingerpost.app.session_worker import Cancelled, Errand, News
 from fingerpost.app.translations import _, use_language
 from fingerpost.app.ui.app_state import AppState, now_ms
 from fingerpost.app.ui.camera_notice import CameraNotice
@@ -52,7 +52,10 @@ class Shell(FloatLayout):
         self.state = state
         self.name = "talk" if state.settings.welcomed else WELCOME
         self.dialog: Widget | None = None
-        self._errand: Errand[None] | None = None
+        self.errand: Errand[str] | None = None  # of the screen Packs; goes on behind another one
+        self.doing = ""  # what it does, in words
+        self.speeds: dict[str, str] = {}  # by pack, as it was measured here
+        self._speech: Errand[str] | None = None
         self._told_until = 0.0
         self.rebuild()
         self.bind(width=self._arrange_top)
@@ -139,7 +142,7 @@ class Shell(FloatLayout):
         else:
             self.take_news()
         self.state.tick(now_ms())
-        self._end_errand()
+        self._end_errands()
         self.profile.tick(self.state, dt)
         if self.state.to_tell and self._told_until <= 0:
             self.tell(self.state.to_tell.pop(0))
@@ -194,20 +197,40 @@ class Shell(FloatLayout):
         self._notices.add_widget(panel)
         self._told_until = TOLD_S
 
+    def begin(self, doing: str, work: Callable[[Callable[[float], None]], str]) -> None:
+        """Has something done that takes long; what it returns is told. One at a time.
+
+        doing : words for it
+        """
+        if self.errand is not None:
+            raise ValueError(_("Something else is being done; wait for it, or cancel it."))
+        self.doing, self.errand = doing, Errand(work)
+
     def speak(self, words: str) -> None:
         """Says a text aloud, by what this system speaks with."""
         from fingerpost.app.speech import say
 
-        self._errand = Errand(lambda _tell: say(words))
+        def work(_tell: Callable[[float], None]) -> str:
+            say(words)
+            return ""
 
-    def _end_errand(self) -> None:
-        if self._errand is None or not self._errand.ended:
-            return
-        errand, self._errand = self._errand, None
-        try:
-            errand.result()
-        except (ValueError, OSError) as error:
-            self.tell(str(error))
+        self._speech = Errand(work)
+
+    def _end_errands(self) -> None:
+        ended = [one for one in (self.errand, self._speech) if one is not None and one.ended]
+        for errand in ended:
+            if errand is self.errand:
+                self.errand = None
+            else:
+                self._speech = None
+            try:
+                told = errand.result()
+            except Cancelled:
+                told = _("Cancelled.")
+            except (ValueError, OSError) as error:
+                told = " ".join(str(error).split())
+            if told:
+                self.tell(told)
 
     # ---- keys ------------------------------------------------------------------------------
 

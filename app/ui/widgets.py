@@ -145,7 +145,7 @@ class Press(Focusable, ButtonBehavior, Label):
         inset: float = L,
         **options: Any,
     ) -> None:
-        self._inset = dp(inset)
+        self._inset, self.on = dp(inset), on
         ground, ink = _colours(look.theme, kind, on)
         self._ground_colours, self._ink = (ground, look.theme.pressed), ink
         self._action = action
