@@ -27,7 +27,7 @@ class OwnSignSettings:
     """own_limit : how far a stretch of signing may be from an example of an own sign and still be
     it: a mean of 1 - cosine of the encoder's states. 0 = own signs are not looked for"""
 
-    own_limit: float = 0.22
+    own_limit: float = 0.18
 
 
 @dataclass(frozen=True)

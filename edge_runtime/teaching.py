@@ -4,7 +4,7 @@
     for frame in recording:
         examples += cutter.push(frame)     # each from rest to rest
     examples += cutter.flush()
-    taught = learn(translator, [OwnSign("Anna", tuple(examples))], limit=0.22)
+    taught = learn(translator, [OwnSign("Anna", tuple(examples))], limit=0.18)
 
 An example is what was signed between two rests. Its middle is the sign: on the way up and down the
 hands are nowhere yet, and within a sentence they come from elsewhere.
