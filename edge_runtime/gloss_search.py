@@ -31,8 +31,8 @@ class SearchSettings:
     beams, candidates : rows that are kept from frame to frame, and glosses that each may go on with
     """
 
-    order_weight: float = 0.5
-    gloss_bonus: float = 1.0
+    order_weight: float = 1.0
+    gloss_bonus: float = 2.0
     beams: int = 12
     candidates: int = 12
 
