@@ -22,7 +22,8 @@ pytestmark = pytest.mark.skipif(bundled_pack() is None, reason="built without it
 TRUTH = json.loads((DEMO / "demo.json").read_text(encoding="utf-8"))
 SIGNS = [tuple(sign) for sentence in TRUTH["sentences"] for sign in sentence["glosses"]]
 LEFT, RIGHT = MEDIAPIPE_HOLISTIC.groups["left_hand"], MEDIAPIPE_HOLISTIC.groups["right_hand"]
-N_RIGHT = 8  # of the ten sentences, as they were signed
+N_RIGHT, GOAL = 6, 8  # of ten sentences that are right to the letter: now, and asked for
+N_GLOSSES_RIGHT = 8  # of ten rows of glosses
 NEAR_MS = 160  # a sign is seen in its own time, or so near to it
 
 
@@ -60,15 +61,19 @@ def test_each_of_the_ten_sentences_is_one_line():
     assert all(len(said(sentence)) == 1 for sentence in TRUTH["sentences"])
 
 
-@pytest.mark.xfail(strict=True, reason="the bundled pack writes fewer: it says so in README")
-def test_the_sentences_are_right_to_the_letter():
+def test_as_many_sentences_are_right_to_the_letter_as_the_readme_says():
     assert sum(map(right, TRUTH["sentences"])) >= N_RIGHT, [line.text for line in lines()]
+
+
+@pytest.mark.xfail(strict=True, reason="the bundled pack writes fewer, and the README says so")
+def test_as_many_sentences_are_right_to_the_letter_as_is_asked_for():
+    assert sum(map(right, TRUTH["sentences"])) >= GOAL
 
 
 def test_the_glosses_come_out_in_the_order_they_were_signed():
     wanted = [tuple(gloss for gloss, _, _ in s["glosses"]) for s in TRUTH["sentences"]]
     same = [line.glosses == glosses for line, glosses in zip(lines(), wanted, strict=True)]
-    assert sum(same) >= N_RIGHT, [line.glosses for line in lines()]
+    assert sum(same) >= N_GLOSSES_RIGHT, [line.glosses for line in lines()]
 
 
 def test_each_sign_comes_out_when_it_was_signed():

@@ -12,6 +12,7 @@ from fingerpost.trainer.signer.demo import IDLE, SENTENCES, demo_performance
 from fingerpost.trainer.signer.scene import build_scene
 from fingerpost.trainer.signer.sdf import FACE, N_GROUP, N_PRIM
 from fingerpost.trainer.signer.video import write_video
+from fingerpost.trainer.signer_corpus import split_of
 
 DEMO = Path(__file__).parents[1] / "assets" / "demo"
 
@@ -43,6 +44,7 @@ def test_video_is_whole_or_not_there(tmp_path):
 def test_demo_is_ten_sentences_and_three_idle_parts():
     performance, truth = demo_performance()
     assert [sentence["text"] for sentence in truth["sentences"]] == [text for text, _ in SENTENCES]
+    assert [split_of(text) for text, _ in SENTENCES[1:]] == ["test"] * 9
     assert len(SENTENCES) == 10 and len(IDLE) == len(truth["idle_ms"]) == 3
     assert truth["sentences"][0]["glosses"][0][2] <= 1500  # the first sign is over early
     assert 60_000 <= performance.duration_ms == truth["idle_ms"][-1][1] <= 65_000

@@ -21,7 +21,7 @@ from fingerpost.trainer.signer.video import write_video
 
 FPS = 25
 PAUSE_MS = 800  # between a performance's end and the next one's start: hands are down longer
-SENTENCES = (  # that no training of the everyday sentences has: see signer_corpus.split_of
+SENTENCES = (  # all but the first, a formula, are not to train on: see signer_corpus.split_of
     ("Nice to meet you.", ("meet", "you", "good")),
     ("My brother is deaf.", ("my", "brother", "deaf")),
     ("I learn sign language.", ("sign", "language", "i", "learn")),
