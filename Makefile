@@ -11,7 +11,7 @@ ROOMS := app assets distill edge_runtime trainer
 FOR_MYPY := .mypy_cache/rooms
 export PYTHON FINGERPOST_NO_APT
 
-.PHONY: help demo test test-slow check format bench wheel clean
+.PHONY: help demo test test-slow check check-wheels format bench wheel clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ check:  ## ruff (lint and format) and mypy
 	@for room in $(ROOMS); do ln -sfn ../../../$$room $(FOR_MYPY)/fingerpost/$$room; done
 	@set -o pipefail; MYPYPATH=$(FOR_MYPY) $(BIN)/mypy | sed 's#^$(FOR_MYPY)/fingerpost/##'
 
+check-wheels:  ## do the wheels of the extra `app` fit a Jetson? (aarch64, Python 3.10 to 3.12)
+	@.ci/setup.sh dev
+	@$(BIN)/python .ci/check_wheels.py $(ARGS)
+
 format:  ## let ruff write what `make check` asks for
 	@.ci/setup.sh dev
 	@$(BIN)/ruff check --fix .
@@ -52,5 +56,5 @@ wheel:  ## dist/fingerpost-*.whl, built from a clean source archive
 	@$(BIN)/python -m build
 
 clean:  ## remove .venv and everything that was built
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv .aarch64 build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
