@@ -102,6 +102,11 @@ class SessionWorker:
         with self._lock:
             self._tape = []
 
+    def taped(self) -> int:
+        """How many sights are on the tape."""
+        with self._lock:
+            return len(self._tape or ())
+
     def end_tape(self) -> tuple[Sight, ...]:
         """All sights since ``begin_tape``, the first ``MOST_ON_TAPE`` of them; none without it."""
         with self._lock:

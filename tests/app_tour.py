@@ -4,8 +4,8 @@ docs/screens (see docs/app.md).
     python tests/app_tour.py FOLDER [--real] STEP…
 
 writes FOLDER/STEP.png and FOLDER/STEP.json for each step. A step is a screen and what is changed
-before it, "settings,theme=light,text_pt=72,size=400x800"; press=, type= and keys= do what they say
-on it, at= waits for a time of the source. Every word in the window is in the .json:
+before it, "settings,theme=light,text_pt=72,size=400x800"; press=, type=, keys= and take= do what
+they say on it, at= waits for a time of the source. Every word in the window is in the .json:
 its text, where it is, how large it is drawn and how much room it has. FOLDER/sockets.json has every
 socket for a network that was asked for. --real captions the demo clip, with the bundled pack; else
 what is seen and said is made up.
@@ -33,6 +33,7 @@ from fingerpost.edge_runtime.video import open_video
 SOCKETS: list[str] = []
 HOME = Path(sys.argv[1])
 SETTLED = 8  # a screen is drawn as it stays after so many pictures: sizes follow each other
+TAKE = 20  # sights of a recording
 LARGEST = 1200, 900  # of the window; off screen it cannot grow
 SIGN = 1000  # ms of the demo clip at which a sign is seen
 
@@ -48,12 +49,14 @@ class Camera:
         assert picture is not None
         self.picture = picture
         self.size = picture.shape[1], picture.shape[0]
+        self.aspect = self.size[0] / self.size[1]
 
     def __iter__(self) -> Iterator[Sight]:
         for t in range(10**6):
             time.sleep(0.04)
-            nothing = np.zeros((69, 3), np.float32), np.zeros(69, np.float32)
-            yield Sight(t * 40, self.picture, KeypointFrame(t * 40, *nothing))
+            # Somebody is there, but too vague to be drawn.
+            vague = np.zeros((69, 3), np.float32), np.full(69, 0.2, np.float32)
+            yield Sight(t * 40, self.picture, KeypointFrame(t * 40, *vague))
 
 
 class Script:
@@ -144,6 +147,7 @@ def walk(shell, steps: Iterator[str]) -> None:
     pressed = [given.pop("press")] if "press" in given else []
     typed = given.pop("type", None)
     keys = given.pop("keys", "").split()
+    takes = given.pop("take", "").split()  # signer and gloss of a recording
     at_ms = int(given.pop("at")) if "at" in given else None
     go(shell, where, given)
 
@@ -162,12 +166,20 @@ def walk(shell, steps: Iterator[str]) -> None:
             drawn = 0  # what comes of it is not drawn yet
         if not drawn or drawn % SETTLED:
             Clock.schedule_once(settled, 0)
+        elif takes:
+            begin_take(shell.screen, *takes)
+            takes.clear()
+            Clock.schedule_once(settled, 0)
+        elif getattr(shell.screen, "take", None) is not None and shell.screen.take.recording:
+            if shell.state.worker.taped() > TAKE:
+                shell.screen.take.turn()
+            Clock.schedule_once(settled, 0)
         elif keys:
             send_key(keys.pop(0))
             Clock.schedule_once(settled, 0)
         elif pressed:
+            Clock.schedule_once(settled, 0)  # first: what is pressed may raise, and be told
             find(shell, pressed.pop()).trigger_action(0)
-            Clock.schedule_once(settled, 0)
         else:
             write_down(shell, step)
             walk(shell, steps)
@@ -191,6 +203,16 @@ def go(shell, where: str, given: dict[str, str]) -> None:
         shell.state.change(welcomed=True)
     if shell.name != where or shell.dialog is not None:
         shell.go(where)
+
+
+def begin_take(screen, signer: str, gloss: str) -> None:
+    """Fills in what is needed, and begins at once."""
+    from fingerpost.app.ui import take
+
+    take.COUNTDOWN_S = 0
+    screen.signer.text, screen.gloss.text = signer, gloss
+    screen._agree("training", True)
+    screen.take.turn()
 
 
 def send_key(name: str) -> None:

@@ -19,11 +19,15 @@ import pytest
 from fingerpost.app.commands_packs import signs
 from fingerpost.app.demo import demo_clip
 from fingerpost.app.history import History
+from fingerpost.edge_runtime.keypoint_files import load_npz
 from fingerpost.edge_runtime.pack import bundled_pack, open_pack
+from fingerpost.trainer.corpora import read_corpus
 
 TOUR = Path(__file__).parent / "app_tour.py"
 LARGE = "talk,theme=yellow,text_pt=72"
 LIGHT = "talk,theme=light,text_pt=28,size=420x760"
+REFUSED = "record,press=Start recording"
+RECORDED = "record,take=Ann HELLO"
 UNSURE = "talk,press=unsure: other readings"
 REPLY = "talk,type=It is 12 euros."
 KEYS = {  # what is pressed on Talk, one after the other
@@ -45,6 +49,8 @@ STEPS = (
     "history,press=Open",
     "packs",
     "teach",
+    REFUSED,
+    RECORDED,
     "record",
     "settings",
     LARGE,
@@ -219,6 +225,14 @@ def test_history_has_what_was_said(tour):
         ("typed", "It is 12 euros.", False),
     ]
     history.close()
+
+
+def test_a_recording_is_a_corpus_and_what_is_missing_is_told(tour):
+    assert "Name the signer first." in texts(tour, REFUSED)
+    assert "Clips of Ann: 1" in texts(tour, RECORDED)
+    (sample,) = read_corpus("own_folder", tour / "home" / "recordings")
+    assert (sample.signer, sample.glosses) == ("Ann", ("HELLO",))
+    assert len(load_npz(sample.media)) >= 20
 
 
 def test_the_first_page_says_what_this_is_not_for(tour):

@@ -82,7 +82,7 @@ class HistoryScreen(BoxLayout):
         look = self.look
         name = summary.title or summary.first
         head = Words(look, name, font_name=font_for(name), shorten=True, max_lines=2)
-        about = _("{when} · {n} lines · pack {pack}").format(
+        about = _("{when} · lines: {n} · pack {pack}").format(
             when=when(summary.began_ms), n=summary.n_lines, pack=summary.pack
         )
         read = Press(look, _("Open"), partial(self._show, summary))
@@ -147,7 +147,7 @@ class HistoryScreen(BoxLayout):
         self.shell.show_dialog(Dialog(look, title(look, _("Rename")), field, Flow(keep, cancel)))
 
     def _ask_to_delete(self, summary: Summary) -> None:
-        words = _("“{first}” and all of its {n} lines will be gone.")
+        words = _("“{first}” will be gone, with all that was said (lines: {n}).")
         self._ask(
             words.format(first=summary.title or summary.first, n=summary.n_lines),
             lambda history: history.delete(summary.id),

@@ -104,7 +104,7 @@ class RecordScreen(BoxLayout):
         if not signers:
             self._recorded.add_widget(small(look, _("Nothing yet.")))
         for signer, n_clips in signers.items():
-            words = _("{signer}: {n} clips").format(signer=signer, n=n_clips)
+            words = _("Clips of {signer}: {n}").format(signer=signer, n=n_clips)
             withdraw = Press(
                 look, _("Withdraw: delete all"), partial(self._ask, signer, n_clips), "danger"
             )
@@ -119,7 +119,7 @@ class RecordScreen(BoxLayout):
             self._draw_recorded()
 
         look = self.look
-        words = _("All {n} clips of {signer} will be gone.").format(n=n_clips, signer=signer)
+        words = _("All clips of {signer} will be gone ({n}).").format(n=n_clips, signer=signer)
         dialog: Widget = question(
             look,
             _("Withdraw?"),
