@@ -28,9 +28,7 @@ def demo(*options, **environment):
         if name not in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER", "FINGERPOST_DEBUG")
     }
     command = [sys.executable, "-m", "fingerpost.app", "demo", *map(str, options)]
-    return subprocess.run(
-        command, env=kept | environment, capture_output=True, text=True, timeout=300
-    )
+    return subprocess.run(command, env=kept | environment, capture_output=True, text=True)
 
 
 def test_without_a_screen_it_prints_sentences_in_order_and_none_while_nobody_signs():
