@@ -105,6 +105,6 @@ class ConversationPanel(BoxLayout):
             self.field.text = ""
 
 
-def padded_width(look: Look) -> float:
+def panel_width(look: Look) -> float:
     """The width of the panel beside a picture: wider for larger text."""
     return dp(320) + (look.ui_px - dp(17)) * 12 + dp(L)

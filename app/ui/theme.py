@@ -13,7 +13,7 @@ XS, S, M, L, XL = 4, 8, 12, 16, 24
 RADIUS = 10
 TOUCH = 48  # the smallest thing to press
 RING = 3  # the frame around what has the keyboard
-COLUMN = 640  # the widest column of text that is pleasant to read
+COLUMN = 880  # the widest column of text that is pleasant to read
 NARROW = 760  # a window less wide stacks what would stand side by side
 
 # Type, in points. Captions have a size of their own: settings.text_pt.

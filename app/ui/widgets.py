@@ -22,6 +22,7 @@ from kivy.uix.widget import Widget
 from kivy.utils import platform
 
 from fingerpost.app.ui.theme import (
+    COLUMN,
     RADIUS,
     RGB,
     RING,
@@ -285,7 +286,7 @@ class Flow(StackLayout):
 class Page(ScrollView):
     """A screen that scrolls: one column, no wider than is pleasant to read."""
 
-    def __init__(self, look: Look, *children: Widget, widest: float = 880) -> None:
+    def __init__(self, look: Look, *children: Widget, widest: float = COLUMN) -> None:
         super().__init__(
             do_scroll_x=False,
             bar_width=dp(S),
