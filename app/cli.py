@@ -26,6 +26,7 @@ from fingerpost.app import (
     cli_corpora,
     cli_distill,
     cli_export,
+    cli_kiosk,
     cli_segment,
     cli_shards,
     cli_teach,
@@ -35,7 +36,8 @@ from fingerpost.app.cli_options import Json, LandmarkerFile
 
 USER_ERROR = 2
 INTERRUPTED = 130
-EXTRAS = {"ray": "ray", "rtmlib": "rtmpose"}  # that bring a package; all others come with `train`
+# That bring a package; all others come with `train`.
+EXTRAS = {"ray": "ray", "rtmlib": "rtmpose", "prometheus_client": "kiosk"}
 
 
 class OneLineErrors(TyperGroup):
@@ -254,6 +256,7 @@ for part in (
     cli_calibrate,
     cli_benchmark,
     cli_teach,
+    cli_kiosk,
 ):
     part.add_to(app)
 

@@ -1,0 +1,306 @@
+"""A kiosk at work, without its window: does what the machine says, and keeps nothing of anybody.
+
+Called from one thread, with the time; the pipeline runs in a ``SessionWorker``. Whatever goes wrong
+in there becomes a ``Lost``, is shown, and the pipeline is started anew. No history is opened, so
+neither a locked database nor a full disk is any matter; of the log see ``kiosk_log``.
+"""
+
+import os
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from fingerpost.app.conversation import Conversation
+from fingerpost.app.kiosk import (
+    DOWN,
+    TALK,
+    Action,
+    Event,
+    Kiosk,
+    Lost,
+    PackReplaced,
+    PinChosen,
+    PinGiven,
+    Seen,
+    stands_here,
+)
+from fingerpost.app.kiosk_health import Health, Snapshot
+from fingerpost.app.kiosk_log import KioskLog
+from fingerpost.app.kiosk_pin import PinFile
+from fingerpost.app.observer import Observer, Sight
+from fingerpost.app.session import Session
+from fingerpost.app.session_worker import News, Pace, SessionWorker
+from fingerpost.edge_runtime.captions import CaptionEvent, Line, LineCompleted
+from fingerpost.edge_runtime.one_person import OnePerson, PersonSettings
+from fingerpost.edge_runtime.pack import open_pack
+from fingerpost.edge_runtime.pack_files import MANIFEST
+
+PACK_EVERY_MS = 2_000  # between two looks at the pack's file
+GAVE_UP = 1  # exit code
+# What the worker says once it has forgotten: in the row of its events, so that all before this one
+# are known to be of who was here before.
+WIPED = LineCompleted(-1, Line("", (), (), 0, 0, 0.0))
+OpenSession = Callable[[], AbstractContextManager[Session]]
+
+
+class PackWatch:
+    """Whether the pack's file is another one than that which captions.
+
+    find : the path of the pack; it may raise ValueError while there is none
+    problem : why the new one is not used, one line; the old one captions on meanwhile
+    """
+
+    def __init__(self, find: Callable[[], Path]) -> None:
+        self._find = find
+        self.problem = ""
+        self._in_use = self._last = self._stamp()
+        self._judged: object = None  # the stamp of a new one that was told of already
+        self._next_ms = 0
+
+    def begun(self) -> None:
+        """The pipeline opens the pack as it is now."""
+        self._in_use, self.problem = self._stamp(), ""
+
+    def tick(self, now_ms: int) -> bool:
+        """Whether there is a new pack, and it is whole. One that still grows is waited for."""
+        if now_ms < self._next_ms:
+            return False
+        self._next_ms = now_ms + PACK_EVERY_MS
+        stamp, last = self._stamp(), self._last
+        self._last = stamp
+        if stamp == self._in_use:
+            self.problem, self._judged = "", None
+            return False
+        if stamp != last or stamp == self._judged:
+            return False
+        self._judged = stamp
+        try:
+            open_pack(self._find())
+        except (ValueError, OSError) as error:
+            self.problem = " ".join(str(error).split())
+            return False
+        self.problem = ""
+        return True
+
+    def _stamp(self) -> tuple[int, ...]:
+        """Changes with the file; () while there is none."""
+        try:
+            path = self._find()
+            about = os.stat(path / MANIFEST if path.is_dir() else path)
+        except (ValueError, OSError):
+            return ()
+        return about.st_mtime_ns, about.st_size, about.st_ino
+
+
+class KioskRunner:
+    """``tick`` it from a clock, ``push`` what people do, draw the machine's view.
+
+    open_session : opens source and pack, in the worker
+    beat : called with the time at every tick; for a watchdog outside
+    sight, observer : what the camera saw last; None while nobody may see it
+    exit_code : None until it is time to end
+    """
+
+    def __init__(
+        self,
+        machine: Kiosk,
+        open_session: OpenSession,
+        pin: PinFile,
+        log: KioskLog,
+        health: Health,
+        pack: PackWatch | None = None,
+        pack_name: str = "",
+        beat: Callable[[int], None] = lambda now_ms: None,
+    ) -> None:
+        self.machine, self.pin, self.log = machine, pin, log
+        self.conversation = Conversation()
+        self.sight: Sight | None = None
+        self.exit_code: int | None = None
+        self.n_lines = 0
+        self._open_session, self._health, self._beat = open_session, health, beat
+        self._pack, self._pack_name, self._told_pack = pack, pack_name, ""
+        self._worker: SessionWorker | None = None
+        self._person: OnePerson | None = None
+        self._wiping = False
+
+    @property
+    def observer(self) -> Observer | None:
+        return self._worker.observer if self._worker is not None else None
+
+    def tick(self, now_ms: int) -> None:
+        """Takes what is new from the pipeline, does what is due, tells how it is."""
+        self._take(now_ms)
+        self._do(self.machine.tick(now_ms), now_ms)
+        if self._pack is not None:
+            self._watch_pack(self._pack, now_ms)
+        self._publish(now_ms)
+        self._beat(now_ms)
+
+    def push(self, event: Event, now_ms: int) -> None:
+        """Something that a person does."""
+        self._do(self.machine.push(event, now_ms), now_ms)
+
+    def try_pin(self, pin: str, now_ms: int) -> bool:
+        """Leaves with the right PIN; whether it was."""
+        if not self.machine.asking or self.machine.locked_ms(now_ms):
+            return False
+        right = self.pin.is_right(pin)
+        self.log.tell(f"a PIN was given: {'right' if right else 'wrong'}", warn=not right)
+        self.push(PinGiven(right), now_ms)
+        return right
+
+    def sign_again(self) -> None:
+        """The last line was not understood: it goes, and so does what is being signed."""
+        self.conversation.take_back()
+        self.conversation.open_line = None
+        if self._worker is not None:
+            self._worker.ask(_forget)
+
+    def choose_pin(self, pin: str, now_ms: int) -> None:
+        """ValueError where this is none, OSError where it cannot be kept."""
+        self.pin.set(pin)
+        self.log.tell("a PIN was set")
+        self.push(PinChosen(), now_ms)
+
+    def close(self) -> None:
+        """Ends the pipeline, and forgets."""
+        self._wipe()
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+        self.log.close()
+
+    # ---- the pipeline ----------------------------------------------------------------------
+
+    def _take(self, now_ms: int) -> None:
+        if self._worker is None:
+            return
+        news, error = self._worker.look()
+        self._take_sight(news, now_ms)
+        self._take_events(news.events, now_ms)
+        if error is not None:
+            self._lose(what_happened(error), now_ms)
+        elif news.ended:
+            observer = self.observer
+            self._lose((observer.problem if observer else "") or "the video has ended", now_ms)
+
+    def _take_sight(self, news: News, now_ms: int) -> None:
+        observer = self.observer
+        if news.sight is None or observer is None:
+            return
+        if self._person is None:
+            settings = PersonSettings(away_ms=self.machine.times.absent_ms)
+            self._person = OnePerson(observer.aspect, settings, observer.schema)
+        followed = self._person.push(news.sight.keypoints)
+        here = stands_here(followed, observer.schema, observer.aspect)
+        self.sight = news.sight
+        self.push(Seen(here, self._person.somebody_else), now_ms)
+
+    def _take_events(self, events: tuple[CaptionEvent, ...], now_ms: int) -> None:
+        """Only of who is here now."""
+        if self._wiping:
+            if WIPED not in events:
+                return
+            events = events[events.index(WIPED) + 1 :]
+            self._wiping = False
+        if self.machine.view != TALK:
+            return
+        self.n_lines += sum(isinstance(e, LineCompleted) and bool(e.line.text) for e in events)
+        self.conversation.push(events, now_ms)
+
+    def _lose(self, why: str, now_ms: int) -> None:
+        self.push(Lost(why), now_ms)
+
+    # ---- actions ---------------------------------------------------------------------------
+
+    def _do(self, actions: tuple[Action, ...], now_ms: int) -> None:
+        for action in actions:
+            if action == Action.START:
+                self._start()
+            elif action == Action.STOP:
+                self._stop()
+            elif action == Action.WIPE:
+                self.log.tell(f"forgotten; now: {self.machine.view}")
+                self._wipe()
+            elif action == Action.LEAVE:
+                self.log.tell("ended with the PIN")
+                self.exit_code = 0
+            else:
+                self.log.tell("the camera hangs again and again: ending", warn=True)
+                self.exit_code = GAVE_UP
+
+    def _start(self) -> None:
+        self.log.tell(f"starting camera and captions, pack {self._pack_name or '?'}")
+        if self._pack is not None:
+            self._pack.begun()
+        self._worker = SessionWorker(self._open_session)
+        self._worker.start()
+
+    def _stop(self) -> None:
+        """Does not wait: the window must go on. What a hanging camera holds, the machine counts."""
+        if self.machine.pipeline == DOWN and self.machine.trouble:
+            self.log.tell(f"camera and captions ended: {self.machine.trouble}", warn=True)
+        if self._worker is not None:
+            self._worker.abandon()
+        self._worker, self._person, self.sight = None, None, None
+        self._wiping = False  # what it still says, nobody hears
+        self.conversation.open_line = None
+
+    def _wipe(self) -> None:
+        """Everything of the person who was here: lines, picture, what the captioner remembers."""
+        self.conversation.begin_anew()
+        self.sight = None
+        if self._worker is not None:
+            self._wiping = True
+            self._worker.ask(_forget)
+
+    def _watch_pack(self, pack: PackWatch, now_ms: int) -> None:
+        if pack.tick(now_ms):
+            self.log.tell("the pack was replaced; it is used when nobody is here")
+            self.push(PackReplaced(), now_ms)
+        if pack.problem != self._told_pack:
+            self._told_pack = pack.problem
+            if pack.problem:
+                self.log.tell(f"the new pack is not used: {pack.problem}", warn=True)
+
+    def _publish(self, now_ms: int) -> None:
+        machine = self.machine
+        pace = self._worker.pace() if self._worker is not None else Pace(0.0, 0.0, 0.0, 0)
+        self._health.publish(
+            Snapshot(
+                now_ms,
+                machine.view,
+                machine.pipeline,
+                machine.trouble,
+                self._pack_name,
+                self._told_pack,
+                pace.sights_per_s,
+                pace.model_ms,
+                machine.n_visitors,
+                machine.n_wipes,
+                self.n_lines,
+                machine.n_starts,
+                machine.n_losses,
+                machine.n_hangs,
+                self.log.n_lost,
+            )
+        )
+
+
+def what_happened(error: BaseException) -> str:
+    """One line for screen and log. Of our own bugs the place alone: words might quote captions."""
+    if isinstance(error, (ValueError, OSError)):
+        return " ".join(str(error).split()) or type(error).__name__
+    places = traceback.extract_tb(error.__traceback__)
+    place = f" in {Path(places[-1].filename).name}, line {places[-1].lineno}" if places else ""
+    return f"the captions crashed: {type(error).__name__}{place}"
+
+
+def _forget(session: Session) -> list[CaptionEvent]:
+    """In the worker: the captioner begins with somebody of whom it knows nothing."""
+    session.captioner.flush()
+    captioner = getattr(session.captioner, "captioner", session.captioner)  # below its stopwatch
+    if hasattr(captioner, "reset"):
+        captioner.reset()
+    return [WIPED]

@@ -1,0 +1,391 @@
+"""The kiosk at work without a window: faults injected into a real worker, a PIN, a log, a pack."""
+
+import gc
+import os
+import sqlite3
+import stat
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fingerpost.app.kiosk import ATTRACT, DOWN, RUNNING, TALK, Finished, Kiosk
+from fingerpost.app.kiosk_health import Health
+from fingerpost.app.kiosk_log import N_FILES, KioskLog
+from fingerpost.app.kiosk_pin import PinFile
+from fingerpost.app.kiosk_runner import GAVE_UP, KioskRunner, PackWatch, what_happened
+from fingerpost.app.observer import Sight
+from fingerpost.app.session import Session
+from fingerpost.edge_runtime.captions import Line, LineChanged, LineCompleted
+from fingerpost.edge_runtime.keypoints import SIGN69, KeypointFrame
+from fingerpost.edge_runtime.pack import bundled_pack
+
+SECRET = "MY SECRET"  # what the visitor signs
+
+
+def frame(time_ms, somebody):
+    xyz, confidence = np.zeros((69, 3), np.float32), np.zeros(69, np.float32)
+    if somebody:
+        for name, x in (("left_shoulder", 0.65), ("right_shoulder", 0.35)):
+            xyz[SIGN69.index(name), :2] = x, 0.5
+            confidence[SIGN69.index(name)] = 1
+    return KeypointFrame(time_ms, xyz, confidence)
+
+
+class World:
+    """The kiosk's surroundings, with a clock of their own. Each ``step`` is one picture, which the
+    worker has looked at when it returns."""
+
+    def __init__(self, folder, pack=None):
+        self.now_ms = 1_000_000
+        self.somebody = False
+        self.gone = self.crash = self.unplug = False
+        self.says = []  # events of the next picture
+        self.n_resets = self.n_opened = 0
+        self.cameras = []
+        self.pin = PinFile(folder / "pin.json")
+        if not self.pin.is_set:
+            self.pin.set("2468")
+        self.log = KioskLog(folder / "kiosk.log")
+        self.health = Health(lambda: self.now_ms)
+        self.runner = KioskRunner(
+            Kiosk(True), self.session, self.pin, self.log, self.health, pack, "a-pack"
+        )
+
+    @contextmanager
+    def session(self):
+        if self.gone:
+            raise ValueError("camera 0 does not open")
+        self.n_opened += 1
+        self.cameras.append(Camera(self))
+        yield Session(self.cameras[-1], Captioner(self))
+
+    def step(self, step_ms=40):
+        self.now_ms += step_ms
+        worker = self.runner._worker
+        while worker is not None and worker.observer is None and worker._thread.is_alive():
+            time.sleep(0.001)
+        if worker is not None and worker.observer is not None:
+            worker.observer.turn.release()
+            while worker._thread.is_alive() and not worker.observer.done.acquire(timeout=0.01):
+                pass
+        self.runner.tick(self.now_ms)
+
+    def run(self, seconds, step_ms=40):
+        for _ in range(round(seconds * 1000 / step_ms)):
+            self.step(step_ms)
+        return self.runner
+
+    def close(self):
+        self.unplug = True
+        for camera in self.cameras:
+            camera.turn.release()
+        self.runner.close()
+
+
+class Camera:
+    name, fps, live, schema, size, aspect = "camera 0", 25.0, True, SIGN69, (64, 48), 4 / 3
+    problem = "camera 0 stopped giving pictures"
+
+    def __init__(self, world):
+        self.world = world
+        self.turn, self.done = threading.Semaphore(0), threading.Semaphore(0)
+
+    def __iter__(self):
+        world = self.world
+        while True:
+            self.turn.acquire()
+            if world.unplug:
+                return
+            picture = np.full((48, 64, 3), world.now_ms % 251, np.uint8)
+            yield Sight(world.now_ms, picture, frame(world.now_ms, world.somebody))
+            self.done.release()
+
+
+class Captioner:
+    def __init__(self, world):
+        self.world = world
+
+    def push(self, one):
+        if self.world.crash:
+            raise KeyError(SECRET)
+        said, self.world.says = self.world.says, []
+        return said
+
+    def flush(self):
+        return [LineCompleted(7, line(SECRET))]  # of what was being signed
+
+    def reset(self):
+        self.world.n_resets += 1
+
+
+def line(text):
+    return Line(text, (text,), ((),), 0, 0, 1.0)
+
+
+@pytest.fixture
+def world(tmp_path):
+    world = World(tmp_path)
+    world.run(0.4)
+    assert world.runner.machine.pipeline == RUNNING
+    yield world
+    world.close()
+
+
+def visit(world, *texts):
+    """Somebody steps in and signs."""
+    world.somebody = True
+    world.run(1)
+    assert world.runner.machine.view == TALK
+    for number, text in enumerate(texts):
+        world.says = [LineCompleted(number, line(text))]
+        world.step()
+        world.step()
+
+
+def said(world):
+    return [entry.text for entry in world.runner.conversation.entries]
+
+
+def test_a_visitor_is_captioned_and_then_nothing_is_left(world):
+    visit(world, "HELLO", SECRET)
+    world.says = [LineChanged(9, line("MORE SECR"), 1)]
+    world.run(0.2)
+    assert said(world) == ["HELLO", SECRET] and world.runner.conversation.open_line
+    assert world.runner.sight is not None
+    world.somebody = False
+    world.run(30.5)
+    runner = world.runner
+    assert runner.machine.view == ATTRACT and world.n_resets == 2  # on the way in and out
+    assert said(world) == [] and runner.conversation.shown() == ()
+    assert not runner.conversation.can_put_back and runner.conversation.keeper is None
+    visit(world)
+    assert said(world) == [] and runner.conversation.shown() == ()
+
+
+def test_what_the_worker_still_says_of_the_last_visitor_is_not_the_next_ones(world):
+    visit(world)
+    world.says = [LineCompleted(3, line(SECRET))]  # lies in the worker when all is forgotten
+    world.runner.push(Finished(), world.now_ms)
+    world.step()
+    world.somebody = True
+    world.run(1)
+    assert world.runner.machine.view == TALK and said(world) == []
+    visit(world, "NEW")
+    assert said(world) == ["NEW"]
+
+
+def test_nobody_signs_while_nobody_is_here(world):
+    world.says = [LineCompleted(0, line("FROM AFAR"))]
+    world.run(0.2)
+    assert said(world) == []
+
+
+def test_a_crash_of_the_worker_is_shown_and_over_within_five_seconds(world):
+    visit(world, "HELLO")
+    world.crash = True
+    world.step()
+    crashed_ms = world.now_ms
+    world.step()
+    machine = world.runner.machine
+    assert (
+        machine.pipeline == DOWN and "crashed: KeyError in test_kiosk_runner.py" in machine.trouble
+    )
+    assert SECRET not in machine.trouble
+    assert world.health.problem() == machine.trouble
+    world.crash = False
+    while machine.pipeline != RUNNING:
+        world.step()
+    assert world.now_ms - crashed_ms < 5_000 and machine.trouble == ""
+    assert said(world) == ["HELLO"] and machine.view == TALK  # who is here goes on
+    visit(world, "AGAIN")
+    assert said(world) == ["HELLO", "AGAIN"]
+    assert world.health.problem() == ""
+
+
+def test_a_camera_unplugged_and_back(world):
+    world.unplug = world.gone = True
+    world.run(10)
+    machine = world.runner.machine
+    assert "camera 0 does not open" in machine.trouble and machine.n_losses >= 5
+    world.unplug = world.gone = False
+    world.run(3)
+    assert machine.trouble == "" and machine.pipeline == RUNNING
+
+
+def test_the_log_knows_when_and_never_what(world, tmp_path):
+    visit(world, SECRET)
+    world.crash = True
+    world.run(0.1)
+    world.crash = False
+    world.somebody = False
+    world.run(35)
+    written = (tmp_path / "kiosk.log").read_text()
+    assert "crashed" in written and "forgotten; now: attract" in written
+    assert SECRET not in written
+
+
+def test_a_locked_database_is_no_matter(tmp_path):
+    with sqlite3.connect(tmp_path / "history.db", isolation_level=None) as other:
+        other.execute("CREATE TABLE t (x)")
+        other.execute("BEGIN EXCLUSIVE")
+        world = World(tmp_path)
+        world.run(0.4)
+        visit(world, "HELLO")
+        assert said(world) == ["HELLO"]
+        world.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "history.db",
+        "kiosk.log",
+        "pin.json",
+    ]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has /dev/full")
+def test_a_full_disk_costs_lines_of_the_log_and_nothing_else(tmp_path, capfd):
+    (tmp_path / "kiosk.log").symlink_to("/dev/full")
+    world = World(tmp_path)
+    world.run(0.4)
+    visit(world, "HELLO")
+    assert said(world) == ["HELLO"] and world.log.n_lost >= 2
+    assert world.health.report()[0] == 200
+    world.close()
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_log_that_cannot_be_opened_is_tried_again(tmp_path):
+    blocked = tmp_path / "folder"
+    blocked.write_text("a file where the folder should be")
+    log = KioskLog(blocked / "kiosk.log")
+    log.tell("lost")
+    assert log.n_lost == 1
+    blocked.unlink()
+    log.tell("two\nlines")
+    log.close()
+    assert log.n_lost == 1
+    assert (blocked / "kiosk.log").read_text().endswith("INFO two lines\n")
+
+
+def test_log_files_take_turns_and_do_not_grow(tmp_path):
+    log = KioskLog(tmp_path / "kiosk.log", max_bytes=500)
+    for n in range(200):
+        log.tell(f"line {n}")
+    log.close()
+    files = sorted(tmp_path.iterdir())
+    assert len(files) == N_FILES + 1 and all(f.stat().st_size <= 500 for f in files)
+    assert "line 199" in (tmp_path / "kiosk.log").read_text()
+
+
+def test_the_pin_is_kept_as_a_salted_hash(tmp_path):
+    one, other = PinFile(tmp_path / "a" / "pin.json"), PinFile(tmp_path / "b.json")
+    assert not one.is_set and not one.is_right("")
+    for wrong in ("", "123", "12a4", "１２３４", "0000", "1234567890123"):
+        with pytest.raises(ValueError, match="PIN"):
+            one.set(wrong)
+    assert not one.is_set
+    one.set("135790")
+    other.set("135790")
+    texts = [one.path.read_text(), other.path.read_text()]
+    assert texts[0] != texts[1] and "135790" not in texts[0]
+    assert stat.S_IMODE(one.path.stat().st_mode) == 0o600
+    again = PinFile(one.path)
+    assert again.is_set and again.is_right("135790") and not again.is_right("135791")
+
+
+@pytest.mark.parametrize("damaged", ["", "{}", '{"salt": "xy", "hash": "00"}', "[1]"])
+def test_a_damaged_pin_file_is_no_way_in(tmp_path, damaged):
+    path = tmp_path / "pin.json"
+    path.write_text(damaged)
+    with pytest.raises(ValueError, match="fingerpost kiosk --set-pin"):
+        PinFile(path)
+
+
+def test_the_right_pin_ends_it_and_a_wrong_one_does_not(world):
+    from fingerpost.app.kiosk import AskedToLeave
+
+    assert not world.runner.try_pin("2468", world.now_ms)  # nobody asked
+    world.runner.push(AskedToLeave(), world.now_ms)
+    assert not world.runner.try_pin("1357", world.now_ms) and world.runner.exit_code is None
+    assert world.runner.try_pin("2468", world.now_ms) and world.runner.exit_code == 0
+
+
+def test_a_hanging_camera_gives_up_in_the_end_and_the_window_never_waits(tmp_path):
+    go = threading.Event()
+
+    @contextmanager
+    def hanging():
+        go.wait(60)
+        raise ValueError("the camera hung")
+        yield
+
+    log = KioskLog(tmp_path / "kiosk.log")
+    runner = KioskRunner(Kiosk(True), hanging, PinFile(tmp_path / "p"), log, Health(lambda: 0))
+    began_s = time.monotonic()
+    now_ms = 0
+    while runner.exit_code is None:
+        now_ms += 1000
+        runner.tick(now_ms)
+        assert now_ms < 600_000
+    assert runner.exit_code == GAVE_UP
+    assert time.monotonic() - began_s < 60  # it did not wait for threads, 5 s each
+    go.set()
+    log.close()
+
+
+def test_what_happened_in_one_line():
+    assert what_happened(OSError("no\n such  camera")) == "no such camera"
+    assert what_happened(ValueError()) == "ValueError"
+    assert what_happened(MemoryError()) == "the captions crashed: MemoryError"
+
+
+@pytest.mark.skipif(bundled_pack() is None, reason="built without its pack")
+def test_a_pack_replaced_under_it(tmp_path):
+    from fingerpost.edge_runtime.pack import open_pack, pack_to_fpk
+
+    path = tmp_path / "mine.fpk"
+    pack_to_fpk(open_pack(bundled_pack()), path)
+    whole = path.read_bytes()
+    watch = PackWatch(lambda: path)
+    world = World(tmp_path, watch)
+    world.run(5, step_ms=500)
+    assert world.n_opened == 1
+
+    path.write_bytes(whole[: len(whole) // 2])  # a copy that breaks off
+    world.run(10, step_ms=500)
+    assert world.n_opened == 1 and "mine.fpk" in watch.problem
+    assert world.health.problem() == ""  # the old one goes on
+    assert '"pack_trouble": ""' not in world.health.report()[1]
+
+    path.unlink()
+    world.run(10, step_ms=500)
+    assert world.n_opened == 1
+
+    visit(world)
+    path.write_bytes(whole)
+    os.utime(path, ns=(1, 1))
+    world.run(10, step_ms=500)
+    assert world.n_opened == 1 and watch.problem == ""  # somebody is here
+    world.somebody = False
+    world.run(40, step_ms=500)
+    assert world.n_opened == 2 and world.runner.machine.pipeline == RUNNING
+    world.run(20, step_ms=500)
+    assert world.n_opened == 2
+    world.close()
+
+
+def test_nothing_grows_from_visitor_to_visitor(world):
+    """After the first visitors there are as many objects as after many more."""
+
+    def visits(n):
+        for _ in range(n):
+            visit(world, "HELLO", "AGAIN")
+            world.somebody = False
+            world.run(32, step_ms=250)
+        gc.collect()
+        return len(gc.get_objects())
+
+    few = visits(5)
+    assert abs(visits(25) - few) < 200
