@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
 
+from fingerpost.app.platforms.jetson import about_board, has_gstreamer, is_jetson, read_health
 from fingerpost.app.screen import has_screen
 from fingerpost.app.terminal import print_json, stdout_console, tell
 
@@ -36,6 +37,7 @@ def run_doctor(as_json: bool, camera: int = 0) -> int:
         check_backends,
         check_pack,
         lambda: check_camera(camera),
+        *((check_board, check_ribbon_camera) if is_jetson() else ()),
         check_display,
     )
     checks = [look() for look in looks]
@@ -93,7 +95,13 @@ def check_backends() -> Check:
     found = [name for name in ("ai_edge_litert", "tflite_runtime") if util.find_spec(name)]
     if not found:
         return Check("backends", MISSING, "no TFLite runtime", "pip install ai-edge-litert")
-    return Check("backends", OK, f"tflite ({', '.join(found)})")
+    tflite = f"tflite ({', '.join(found)})"
+    if util.find_spec("executorch") and util.find_spec("torch"):
+        return Check("backends", OK, f"{tflite}, executorch")
+    if util.find_spec("executorch") or is_jetson():
+        hint = "packs for ExecuTorch do not run here: its Python runtime cannot load without torch"
+        return Check("backends", OK, tflite, f"{hint}; take packs for LiteRT (tflite)")
+    return Check("backends", OK, tflite)
 
 
 def check_pack() -> Check:
@@ -122,6 +130,30 @@ def check_camera(number: int) -> Check:
             return Check("camera", OK, f"camera {number}: {size} at {video.info.fps:g} fps")
     except ValueError:
         return Check("camera", MISSING, f"camera {number} does not open", _camera_hint(), False)
+
+
+def check_board() -> Check:
+    """A Jetson: which, and how warm it is."""
+    health, problem = read_health()
+    if health is None:
+        hint = problem or "temperature, clocks and power: sudo pip3 install -U jetson-stats"
+        return Check("board", LATER, about_board(), hint, needed=False)
+    measured = [f"{max(health.celsius.values()):.0f} °C"] if health.celsius else []
+    measured += [f"{health.watts:.1f} W"] if health.watts is not None else []
+    return Check("board", OK, ", ".join([about_board(), *measured]), needed=False)
+
+
+def check_ribbon_camera() -> Check:
+    """Could OpenCV open a Jetson's ribbon-cable camera? It is not tried."""
+    from fingerpost.edge_runtime.video import import_cv2
+
+    try:
+        if has_gstreamer(import_cv2()):
+            return Check("ribbon camera", OK, "OpenCV has GStreamer", needed=False)
+    except ValueError as error:
+        return Check("ribbon camera", MISSING, "no OpenCV", str(error), needed=False)
+    hint = "only for a camera on a ribbon cable (csi); docs/jetson.md says how to get one that has"
+    return Check("ribbon camera", MISSING, "OpenCV has no GStreamer", hint, needed=False)
 
 
 def check_display() -> Check:
