@@ -221,7 +221,8 @@ class KioskRunner:
             elif action == Action.STOP:
                 self._stop()
             elif action == Action.WIPE:
-                self.log.tell(f"forgotten; now: {self.machine.view}")
+                nobody = self.machine.view != TALK
+                self.log.tell("nobody is here: forgotten" if nobody else "somebody is here")
                 self._wipe()
             elif action == Action.LEAVE:
                 self.log.tell("ended with the PIN")

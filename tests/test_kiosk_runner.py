@@ -224,7 +224,7 @@ def test_the_log_knows_when_and_never_what(world, tmp_path):
     world.somebody = False
     world.run(35)
     written = (tmp_path / "kiosk.log").read_text()
-    assert "crashed" in written and "forgotten; now: attract" in written
+    assert "crashed" in written and "nobody is here: forgotten" in written
     assert SECRET not in written
 
 

@@ -28,6 +28,7 @@ from fingerpost.app.ui.widgets import Column, Flow, Look, Press, Words, fill, ti
 from fingerpost.edge_runtime.keypoints import MEDIAPIPE_HOLISTIC, KeypointFrame
 
 TITLE, POINT, PRINT = 0.058, 0.036, 0.026  # text sizes, as shares of the screen's shorter side
+CLIP_ASPECT = 4 / 3  # of the demo clip
 DIGITS = "123456789"
 KEY = 72  # of the PIN pad, in density-independent pixels
 
@@ -41,6 +42,7 @@ class AttractScreen(BoxLayout):
         super().__init__(spacing=dp(XL), padding=dp(XL))
         self.look = look
         self.picture = LivePicture(look)
+        self.picture.pos_hint = {"center_y": 0.5}
         self._clip: LoopedVideo | None = None
         self._pictures: Iterator[tuple[int, np.ndarray]] = iter(())
         self._began_ms: int | None = None
@@ -96,7 +98,10 @@ class AttractScreen(BoxLayout):
 
     def _fit(self, *_args: object) -> None:
         """Beside each other on a wide screen, below each other on a high one."""
-        self.orientation = "horizontal" if self.width >= self.height else "vertical"
+        wide = self.width >= self.height
+        self.orientation = "horizontal" if wide else "vertical"
+        self.picture.size_hint = (1, None) if wide else (1, 1)
+        self.picture.height = (self.width - 3 * dp(XL)) / 2 / CLIP_ASPECT
         for words, share in self._words:
             words.font_size = min(self.width, self.height) * share
 

@@ -8,8 +8,7 @@ from kivy.base import ExceptionHandler, ExceptionManager
 from kivy.clock import Clock, ClockEvent
 from kivy.core.window import Keyboard, Window
 from kivy.input import MotionEvent
-from kivy.metrics import dp
-from kivy.uix.anchorlayout import AnchorLayout
+from kivy.metrics import dp, pt
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.floatlayout import FloatLayout
 from kivy.uix.widget import Widget
@@ -34,11 +33,12 @@ from fingerpost.app.ui.kiosk_screens import (
     PinPad,
     trouble_words,
 )
-from fingerpost.app.ui.theme import L, rgba, theme
-from fingerpost.app.ui.widgets import Look, Panel, Words, fill
+from fingerpost.app.ui.theme import rgba, theme
+from fingerpost.app.ui.widgets import Column, Look, Panel, Words, fill
 
 CORNER = 96  # density-independent pixels: the upper right one, held for HOLD_S, asks for the PIN
 HOLD_S = 3.0
+CAPTION = 0.05  # the text size of captions, at least, as a share of the screen's shorter side
 LEAVE_KEYS = ("ctrl", "alt", "q")  # so do these
 HELD = "fingerpost: corner"  # what a touch carries the gesture by
 
@@ -51,20 +51,21 @@ class KioskShell(FloatLayout):
         self.runner, self._settings, self._now_ms = runner, settings, now_ms
         language = use_language(settings.language)
         font = font_for("中") if language == "zh" else font_for("")
-        self.look = Look(theme(settings.theme), settings.text_pt, font)
+        # A large screen is read from further away.
+        text_pt = max(settings.text_pt, round(CAPTION * min(Window.size) / pt(1)))
+        self.look = Look(theme(settings.theme), text_pt, font)
         fill(self, self.look.theme.ground)
         self.screen: Any = None
         self.pad: PinPad | None = None
         self._shown: tuple[str, int] | None = None
         self._notice = CameraNotice(self.look)
         self._place = BoxLayout()
-        self._trouble = AnchorLayout(anchor_y="bottom", padding=dp(L))
+        self._trouble = Column()
         self._told = ""
         column = BoxLayout(orientation="vertical")
-        column.add_widget(self._notice)
-        column.add_widget(self._place)
-        for part in (column, self._trouble):
-            self.add_widget(part)
+        for part in (self._notice, self._place, self._trouble):
+            column.add_widget(part)
+        self.add_widget(column)
         self._show()
 
     def tick(self, _dt: float = 0.0) -> None:
@@ -103,7 +104,7 @@ class KioskShell(FloatLayout):
         return known[view](self.look, self.runner, self._settings, self._now_ms)
 
     def _tell_trouble(self) -> None:
-        """Over the clip; Talk tells it in the place of the picture."""
+        """Below the clip; Talk tells it in the place of the picture."""
         machine = self.runner.machine
         trouble = machine.trouble if machine.view != TALK else ""
         if trouble == self._told:

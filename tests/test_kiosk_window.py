@@ -1,0 +1,129 @@
+"""The kiosk's real window through a day in fast motion, off screen: what it shows at each moment,
+what /healthz says of it, and that nothing of one visitor is there for the next."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+from fingerpost.app.demo import demo_clip
+
+WALK = Path(__file__).parent / "kiosk_walk.py"
+HEALTHY = {  # step: what is to be seen
+    "choose": "choose_pin",
+    "refused": "choose_pin",
+    "repeat": "choose_pin",
+    "attract": "attract",
+    "portrait": "attract",
+    "back": "attract",
+    "arrived": "talk",
+    "talk": "talk",
+    "restarted": "talk",
+    "left": "attract",
+    "next": "talk",
+    "still": "talk",
+    "asked": "talk",
+    "wrong": "talk",
+}
+ILL = {"gone": "camera 0 ", "crash": "the captions crashed: RuntimeError"}
+STEPS = (*HEALTHY, *ILL)
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory):
+    """Folder with a picture and the words of each step, and day.json."""
+    if not demo_clip().is_file():
+        pytest.skip("built without its clip")
+    folder = tmp_path_factory.mktemp("kiosk")
+    environment = os.environ | {"SDL_VIDEODRIVER": "offscreen", "OMP_NUM_THREADS": "1"}
+    environment.pop("FINGERPOST_DEBUG", None)
+    command = [sys.executable, str(WALK), str(folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert (folder / "day.json").is_file(), done.stderr
+    return folder
+
+
+def day(walk):
+    return json.loads((walk / "day.json").read_text())
+
+
+def words(walk, step):
+    return json.loads((walk / f"{step}.json").read_text())["words"]
+
+
+def text(walk, step):
+    return "\n".join(word["text"] for word in words(walk, step))
+
+
+def test_the_day_went_as_planned_and_the_pin_ended_it(walk):
+    told = day(walk)
+    assert set(told) == {*STEPS, "exit code"} and told["exit code"] == 0
+
+
+@pytest.mark.parametrize(("step", "view"), HEALTHY.items())
+def test_the_health_endpoint_tells_of_health(walk, step, view):
+    status, said = day(walk)[step]
+    assert (status, said["ok"], said["view"], said["problem"]) == (200, True, view, "")
+
+
+@pytest.mark.parametrize(("step", "why"), ILL.items())
+def test_and_of_illness_as_the_screen_does(walk, step, why):
+    status, said = day(walk)[step]
+    assert (status, said["ok"], said["pipeline"]) == (503, False, "down")
+    assert said["problem"].startswith(why)
+    shown = text(walk, step)
+    assert "There is no picture from the camera." in shown and said["problem"] in shown
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_no_word_is_cut_off_and_every_key_is_large_enough(walk, step):
+    width, height = json.loads((walk / f"{step}.json").read_text())["window"]
+    assert cv2.imread(str(walk / f"{step}.png")).shape == (height, width, 3)
+    for word in words(walk, step):
+        assert word["drawn"][0] <= word["width"] + 1, word
+        assert word["drawn"][1] <= word["height"] + 1, word
+        assert -1 <= word["x"] and word["x"] + word["width"] <= width + 1, word
+        assert -1 <= word["y"] and word["y"] + word["height"] <= height + 1, word
+        if word["press"]:
+            assert min(word["width"], word["height"]) >= 48, word
+
+
+def test_the_attract_loop_shows_how_to_stand_and_says_what_it_must(walk):
+    shown = text(walk, "attract")
+    for needed in ("two steps away", "both hands", "Not for medical, legal or emergency use"):
+        assert needed in shown
+    picture = cv2.imread(str(walk / "attract.png"))
+    left = picture[:, : picture.shape[1] // 2]
+    assert left.std() > 20  # the clip is drawn
+
+
+def test_captions_are_shown_also_through_a_crash(walk):
+    assert "MY SECRET" in text(walk, "talk") and "MORE SECRET" in text(walk, "talk")
+    assert "MY SECRET" in text(walk, "crash") and "MY SECRET" in text(walk, "restarted")
+
+
+def test_nothing_of_the_last_visitor_is_left(walk):
+    for step in ("left", "next", "still"):
+        assert "SECRET" not in text(walk, step)
+    assert "Captions appear here." in text(walk, "next")
+    assert "SECRET" not in (walk / "kiosk.log").read_text()
+    kept = [path for path in walk.rglob("*") if path.is_file() and path.suffix not in (".png",)]
+    held = [path.name for path in kept if b"SECRET" in path.read_bytes()]
+    # Only what this test wrote down itself.
+    assert sorted(held) == ["crash.json", "restarted.json", "talk.json"]
+
+
+def test_no_key_ends_it_and_closing_the_window_asks_for_the_pin(walk):
+    assert "PIN" not in text(walk, "still")  # after Escape, F1, Ctrl+Q, Alt+F4, Ctrl+W
+    assert "The PIN, to end the kiosk" in text(walk, "asked")
+    assert "That is not the PIN." in text(walk, "wrong")
+
+
+def test_the_first_pin_is_chosen_in_the_window(walk):
+    assert "Choose a PIN" in text(walk, "choose")
+    assert "one digit only" in text(walk, "refused")
+    assert "2468" not in (walk / "pin.json").read_text()
