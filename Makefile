@@ -11,10 +11,10 @@ ROOMS := app assets distill edge_runtime trainer
 FOR_MYPY := .mypy_cache/rooms
 export PYTHON FINGERPOST_NO_APT
 
-.PHONY: help demo test test-slow check check-wheels format bench wheel clean
+.PHONY: help demo test test-slow test-aarch64 check check-wheels format bench wheel clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-15s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo:  ## captions for a signing video (a window where there is a screen, else the terminal)
 	@.ci/setup.sh app
@@ -27,6 +27,11 @@ test:  ## all tests that take seconds
 test-slow:  ## the tests that take longer
 	@.ci/setup.sh dev
 	@$(NO_SCREEN) $(BIN)/python -m pytest -m "slow and not gpu and not aarch64" $(ARGS)
+
+test-aarch64:  ## the runtime on aarch64, as on a Jetson; emulated, without root (1 GB, minutes)
+	@.ci/setup.sh dev
+	@.ci/aarch64.sh
+	@$(NO_SCREEN) $(BIN)/python -m pytest -m aarch64 $(ARGS)
 
 check:  ## ruff (lint and format) and mypy
 	@.ci/setup.sh dev
