@@ -9,13 +9,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import TCPServer
 from typing import TYPE_CHECKING
 
 from fingerpost.app.kiosk import RUNNING
 from fingerpost.app.session_worker import Errand
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
 
 LOOPBACK = "127.0.0.1"
@@ -121,7 +123,7 @@ class HealthServer:
 
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)  # memory, processor time, open files
-        registry.register(health)  # type: ignore[arg-type]  # it has `collect`
+        registry.register(health)
         try:
             self._server = _Server((LOOPBACK, port), _Answers)
         except OSError as error:
@@ -138,9 +140,10 @@ class HealthServer:
         self._server.server_close()
 
 
-class _Server(HTTPServer):
+class _Server(TCPServer):  # http.server's own asks the name service for the name of this machine
+    allow_reuse_address = True
     health: Health
-    registry: object
+    registry: "CollectorRegistry"
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that breaks off is no news."""
