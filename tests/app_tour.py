@@ -1,14 +1,14 @@
 """Opens the app off screen and walks through it; a program for the tests, and for the pictures of
 docs/screens (see docs/app.md).
 
-    python tests/app_tour.py FOLDER [--real] STEP…
+    python tests/app_tour.py FOLDER [--real SOURCE] STEP…
 
 writes FOLDER/STEP.png and FOLDER/STEP.json for each step. A step is a screen and what is changed
 before it, "settings,theme=light,text_pt=72,size=400x800"; press=, type=, keys= and take= do what
 they say on it, at= waits for a time of the source. Every word in the window is in the .json:
 its text, where it is, how large it is drawn and how much room it has. FOLDER/sockets.json has every
-socket for a network that was asked for. --real captions the demo clip, with the bundled pack; else
-what is seen and said is made up.
+socket for a network that was asked for. --real captions a source with the bundled pack; else what
+is seen and said is made up.
 """
 
 import json
@@ -33,7 +33,6 @@ from fingerpost.edge_runtime.video import open_video
 SOCKETS: list[str] = []
 HOME = Path(sys.argv[1])
 SETTLED = 8  # a screen is drawn as it stays after so many pictures: sizes follow each other
-TAKE = 20  # sights of a recording
 LARGEST = 1200, 900  # of the window; off screen it cannot grow
 SIGN = 1000  # ms of the demo clip at which a sign is seen
 
@@ -101,10 +100,12 @@ def main() -> None:
     from fingerpost.app.ui.run import run_app
 
     steps = sys.argv[2:]
-    real = "--real" in steps
-    state = AppState(HOME / "home", "demo", open_session=None if real else session)
+    source = None
+    if steps[0] == "--real":
+        source, steps = steps[1], steps[2:]
+    state = AppState(HOME / "home", source or "demo", open_session=None if source else session)
     state.change(reduced_motion=True)
-    walked = iter([step for step in steps if step != "--real"])
+    walked = iter(steps)
     run_app(state, lambda shell: walk(shell, walked))
     (HOME / "sockets.json").write_text(json.dumps(SOCKETS + open_sockets()))
 
@@ -147,31 +148,33 @@ def walk(shell, steps: Iterator[str]) -> None:
     pressed = [given.pop("press")] if "press" in given else []
     typed = given.pop("type", None)
     keys = given.pop("keys", "").split()
-    takes = given.pop("take", "").split()  # signer and gloss of a recording
+    takes = given.pop("take", "").split()
     at_ms = int(given.pop("at")) if "at" in given else None
     go(shell, where, given)
 
-    drawn = 0
+    drawn = least = 0
 
     def settled(_dt: float) -> None:
-        nonlocal drawn
+        nonlocal drawn, least
         drawn += 1
         talk = shell.state.conversation
         said = len(talk.entries) >= 2 or talk.can_put_back
         starting = shell.state.worker is not None and not said
         if at_ms is not None:
             starting = shell.screen.picture.time_ms < at_ms
+        if hasattr(shell.screen, "take"):  # what is signed there is not said
+            starting = shell.state.worker is not None and shell.state.worker.observer is None
         busy = shell.errand is not None
         if starting or busy:
             drawn = 0  # what comes of it is not drawn yet
         if not drawn or drawn % SETTLED:
             Clock.schedule_once(settled, 0)
         elif takes:
-            begin_take(shell.screen, *takes)
+            least = begin_take(shell.screen, takes)
             takes.clear()
             Clock.schedule_once(settled, 0)
         elif getattr(shell.screen, "take", None) is not None and shell.screen.take.recording:
-            if shell.state.worker.taped() > TAKE:
+            if shell.state.worker.taped() >= least:
                 shell.screen.take.turn()
             Clock.schedule_once(settled, 0)
         elif keys:
@@ -205,14 +208,20 @@ def go(shell, where: str, given: dict[str, str]) -> None:
         shell.go(where)
 
 
-def begin_take(screen, signer: str, gloss: str) -> None:
-    """Fills in what is needed, and begins at once."""
+def begin_take(screen, given: list[str]) -> int:
+    """Fills in a signer and a sign, or for Teach the sign alone, and begins at once. Returns how
+    many sights are to be taken: the last of what is given."""
     from fingerpost.app.ui import take
 
     take.COUNTDOWN_S = 0
-    screen.signer.text, screen.gloss.text = signer, gloss
-    screen._agree("training", True)
+    *words, least = given
+    if hasattr(screen, "signer"):
+        screen.signer.text, screen.gloss.text = words
+        screen._agree("training", True)
+    else:
+        (screen.name.text,) = words
     screen.take.turn()
+    return int(least)
 
 
 def send_key(name: str) -> None:

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -19,15 +20,17 @@ import pytest
 from fingerpost.app.commands_packs import signs
 from fingerpost.app.demo import demo_clip
 from fingerpost.app.history import History
-from fingerpost.edge_runtime.keypoint_files import load_npz
+from fingerpost.edge_runtime.keypoint_files import load_npz, save_npz
+from fingerpost.edge_runtime.own_signs import OwnSigns
 from fingerpost.edge_runtime.pack import bundled_pack, open_pack
 from fingerpost.trainer.corpora import read_corpus
+from fingerpost.trainer.signer_corpus import make_clip
 
 TOUR = Path(__file__).parent / "app_tour.py"
 LARGE = "talk,theme=yellow,text_pt=72"
 LIGHT = "talk,theme=light,text_pt=28,size=420x760"
 REFUSED = "record,press=Start recording"
-RECORDED = "record,take=Ann HELLO"
+RECORDED = "record,take=Ann HELLO 22"
 UNSURE = "talk,press=unsure: other readings"
 REPLY = "talk,type=It is 12 euros."
 KEYS = {  # what is pressed on Talk, one after the other
@@ -124,7 +127,7 @@ def test_the_demo_clip_is_captioned_without_a_network(tmp_path):
     if not bundle_path().is_file():
         pytest.skip("the landmarker was never built here")
     environment = os.environ | {"SDL_VIDEODRIVER": "offscreen"}
-    command = [*no_network(), sys.executable, str(TOUR), str(tmp_path), "--real", "talk"]
+    command = [*no_network(), sys.executable, str(TOUR), str(tmp_path), "--real", "demo", "talk"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "sockets.json").read_text()) == []
@@ -134,6 +137,29 @@ def test_the_demo_clip_is_captioned_without_a_network(tmp_path):
     signed = json.loads(demo_clip().with_name("demo.json").read_text())["sentences"]
     assert len(said) >= 2 and {sentence["text"] for sentence in signed} & set(said)
     assert set(said) <= set(texts(tmp_path, "talk"))
+
+
+@pytest.mark.slow
+def test_a_sign_is_taught_by_one_take_of_three_examples(tmp_path):
+    sequence = make_clip("val", 0).sequence  # of the rendered signer, from rest to rest
+    # The take begins somewhere in the long rest at the start, and ends in the one at the end.
+    order = np.zeros(150, int), np.arange(len(sequence)), np.zeros(50, int)
+    frames = np.concatenate([order[0], *[*order[1:]] * 3, order[0]])
+    xyz, confidence = sequence.xyz[frames], sequence.confidence[frames]
+    source = tmp_path / "three.npz"
+    save_npz(source, replace(sequence, xyz=xyz, confidence=confidence, start_ms=0))
+    environment = os.environ | {
+        "SDL_VIDEODRIVER": "offscreen",
+        "FINGERPOST_SIGNS": str(tmp_path / "signs"),
+    }
+    steps = [f"teach,take=HAT {len(frames) - 150}", "teach,press=Add this sign"]
+    command = [sys.executable, str(TOUR), str(tmp_path), "--real", str(source), *steps]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Takes: 3 of 3" in texts(tmp_path, steps[0])
+    assert "HAT" in texts(tmp_path, steps[1]) and "Added: HAT" in texts(tmp_path, steps[1])
+    (sign,) = OwnSigns(tmp_path / "signs").list()
+    assert (sign.name, len(sign.examples)) == ("HAT", 3)
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -12,6 +12,7 @@ from fingerpost.app.platforms.sources import live_session
 from fingerpost.app.session import Session
 from fingerpost.app.session_worker import SessionWorker
 from fingerpost.app.settings import Settings, SettingsFile
+from fingerpost.edge_runtime.captions import CaptionEvent
 from fingerpost.edge_runtime.pack import Pack
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -120,6 +121,12 @@ class AppState:
             self._opened_pack = load_pack(self.pack)
         return self._opened_pack
 
+    def forget_line(self) -> None:
+        """What is being signed at this moment is not meant for the conversation."""
+        self.conversation.open_line = None
+        if self.worker is not None:
+            self.worker.ask(_forget_line)
+
     def keep_private(self, private: bool) -> None:
         """Begins a conversation that is kept, or one that is not."""
         self.private = private
@@ -148,6 +155,12 @@ class AppState:
         except (ValueError, OSError) as error:
             self.to_tell.append(str(error))
             return None
+
+
+def _forget_line(session: Session) -> list[CaptionEvent]:
+    """In the worker: the line ends here, and nobody is told."""
+    session.captioner.flush()
+    return []
 
 
 def now_ms() -> int:

@@ -29,6 +29,7 @@ from fingerpost.app.ui.widgets import Column, Flow, Look, Panel, Press, fill, fo
 TOLD_S = 3.0  # how long a short notice stays
 CHINESE = "zh"
 WELCOME = "welcome"
+FOR_RECORDING = (TeachScreen, RecordScreen)  # what is signed there is not said to anybody
 FADE_S = 0.12
 
 
@@ -51,6 +52,7 @@ class Shell(FloatLayout):
         super().__init__()
         self.state = state
         self.name = "talk" if state.settings.welcomed else WELCOME
+        self.screen = Widget()
         self.dialog: Widget | None = None
         self.errand: Errand[str] | None = None  # of the screen Packs; goes on behind another one
         self.doing = ""  # what it does, in words
@@ -121,7 +123,9 @@ class Shell(FloatLayout):
 
     def _show(self, name: str, screen: Widget) -> None:
         self.close_dialog()
-        self.name, self.screen = name, screen
+        before, self.name, self.screen = self.screen, name, screen
+        if isinstance(before, FOR_RECORDING) or isinstance(screen, FOR_RECORDING):
+            self.state.forget_line()
         self._navigation.clear_widgets()
         for each, (words, _build) in screens().items() if name != WELCOME else ():
             go = partial(self.go, each)
@@ -150,8 +154,11 @@ class Shell(FloatLayout):
         if self._told_until <= 0 and self._notices.children:
             self._notices.clear_widgets()
 
-    def take_news(self) -> News:
-        """What the worker has seen; its events are in the conversation already."""
+    def take_news(self, is_said: bool = True) -> News:
+        """What the worker has seen; its events are in the conversation already.
+
+        is_said : False where somebody signs to be recorded: that is no part of a conversation
+        """
         if self.state.worker is None:
             return News()
         try:
@@ -160,9 +167,12 @@ class Shell(FloatLayout):
             self.state.fail(" ".join(str(error).split()), again=True)
             return News()
         try:
-            self.state.conversation.push(news.events, now_ms())
+            self.state.conversation.push(news.events if is_said else (), now_ms())
         except OSError as error:  # the disk: what is said must go on
             self.state.keep_nothing(str(error))
+        observer = self.state.worker.observer
+        if news.ended and observer is not None:
+            self.state.fail(observer.problem or _("The video has ended."), again=observer.live)
         return news
 
     def set(self, **changes: object) -> None:

@@ -50,6 +50,7 @@ class Take(BoxLayout):
         self.shell, self._taken, self._ready = shell, taken, ready
         self._left_s: float | None = None  # of the countdown
         self.recording = False
+        self._told_problem = ""
         self._picture = LivePicture(shell.look)
         self._picture.size_hint_y, self._picture.height = None, dp(PICTURE_HEIGHT)
         self._words = Words(shell.look, "", 1.25)
@@ -63,13 +64,15 @@ class Take(BoxLayout):
 
     def tick(self) -> None:
         """Once for every picture of the window."""
-        news = self.shell.take_news()
+        news = self.shell.take_news(is_said=False)
         state = self.shell.state
         observer = state.worker.observer if state.worker is not None else None
         if news.sight is not None and observer is not None:
             self._picture.show(news.sight, observer.schema, observer.size, True)
-        if state.worker is None and state.problem:
-            self._picture.say(state.problem)
+        if state.problem != self._told_problem:
+            self._told_problem = state.problem
+            self._picture.say(state.problem or _("Starting the camera …"))
+        if state.worker is None:
             self.recording, self._left_s = False, None
         if self._left_s is not None:
             self._left_s -= Clock.frametime

@@ -9,7 +9,6 @@ from kivy.metrics import dp
 from kivy.uix.boxlayout import BoxLayout
 
 from fingerpost.app.conversation import SIGNED, Entry
-from fingerpost.app.session import Session
 from fingerpost.app.translations import _
 from fingerpost.app.ui.app_state import now_ms
 from fingerpost.app.ui.dialogs import ReplyCard, other_readings, question
@@ -17,7 +16,6 @@ from fingerpost.app.ui.live_picture import CaptionBand, LivePicture
 from fingerpost.app.ui.talk_panel import ConversationPanel, panel_width
 from fingerpost.app.ui.theme import NARROW, L, S
 from fingerpost.app.ui.widgets import Flow, Press, fill
-from fingerpost.edge_runtime.captions import CaptionEvent
 
 if TYPE_CHECKING:
     from fingerpost.app.ui.shell import Shell
@@ -74,8 +72,6 @@ class TalkScreen(BoxLayout):
             self.panel.warn(slow if news.sight.slow else "")
         if news.events:
             self._said = ""
-        if news.ended and observer is not None:
-            state.fail(observer.problem or _("The video has ended."), again=observer.live)
         self._show_words()
 
     def undo(self) -> None:
@@ -93,9 +89,7 @@ class TalkScreen(BoxLayout):
         last = self.state.conversation.entries[-1:]
         if last and last[0].how == SIGNED:
             self.state.conversation.take_back()
-        self.state.conversation.open_line = None
-        if self.state.worker is not None:
-            self.state.worker.ask(_forget)
+        self.state.forget_line()
         self._said = _("Please sign that again.")
         self.shell.close_dialog()
         self._show_words()
@@ -215,9 +209,3 @@ class TalkScreen(BoxLayout):
         else:
             self.add_widget(self.panel)
         self.add_widget(self.actions)
-
-
-def _forget(session: Session) -> list[CaptionEvent]:
-    """In the worker: the line that is open is not meant any more."""
-    session.captioner.flush()
-    return []
