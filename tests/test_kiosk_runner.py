@@ -2,8 +2,11 @@
 
 import gc
 import os
+import platform
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -12,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fingerpost.app import kiosk_runner
 from fingerpost.app.kiosk import ATTRACT, DOWN, RUNNING, TALK, Finished, Kiosk
 from fingerpost.app.kiosk_health import Health
 from fingerpost.app.kiosk_log import N_FILES, KioskLog
@@ -374,6 +378,37 @@ def test_a_pack_replaced_under_it(tmp_path):
     world.run(20, step_ms=500)
     assert world.n_opened == 2
     world.close()
+
+
+def test_a_pipeline_that_ends_gives_its_memory_back(tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr(kiosk_runner, "give_back_freed_memory", lambda: given.append(1))
+    world = World(tmp_path)
+    world.run(0.2)
+    assert not given
+    world.crash = True
+    world.run(0.2)
+    assert given == [1]
+    world.close()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
+def test_freed_memory_goes_back_to_the_system():
+    """200 MB in small blocks; the one that lies last is kept, so glibc itself gives none back."""
+    code = """
+from fingerpost.app.kiosk_memory import give_back_freed_memory
+import os
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+blocks = [bytes(2000) for _ in range(100_000)]
+last = bytes(2000)
+del blocks
+before = resident()
+assert give_back_freed_memory()
+print(before - resident())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) > 100
 
 
 def test_nothing_grows_from_visitor_to_visitor(world):
