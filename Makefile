@@ -11,7 +11,7 @@ ROOMS := app assets distill edge_runtime trainer
 FOR_MYPY := .mypy_cache/rooms
 export PYTHON FINGERPOST_NO_APT
 
-.PHONY: help demo test test-slow test-aarch64 check check-wheels format bench wheel clean
+.PHONY: help demo test test-slow test-aarch64 android-tree ios-tree check check-wheels format bench wheel clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-15s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,14 @@ test-aarch64:  ## the runtime on aarch64, as on a Jetson; emulated, without root
 	@.ci/setup.sh dev
 	@.ci/aarch64.sh
 	@$(NO_SCREEN) $(BIN)/python -m pytest -m aarch64 $(ARGS)
+
+android-tree:  ## build/android: the source tree of the Android app (docs/phones.md)
+	@.ci/setup.sh app
+	@$(BIN)/python .ci/phone_tree.py android build/android
+
+ios-tree:  ## build/ios: the source tree of the iOS app
+	@.ci/setup.sh app
+	@$(BIN)/python .ci/phone_tree.py ios build/ios
 
 check:  ## ruff (lint and format) and mypy
 	@.ci/setup.sh dev

@@ -205,10 +205,10 @@ class VideoObserver:
 
     def _find_landmarks(self) -> None:
         with Filling(self._sights):
-            from fingerpost.edge_runtime.landmarks import Landmarker
+            from fingerpost.app.platforms.here import landmarker_class
 
             width, height = self.size
-            with Landmarker(width, height, self._bundle, self._mirrored) as landmarker:
+            with landmarker_class()(width, height, self._bundle, self._mirrored) as landmarker:
                 self._extractor = landmarker.extractor
                 for time_ms, rgb in self._pictures:
                     keypoints = landmarker.detect(rgb, time_ms)

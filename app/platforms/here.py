@@ -1,0 +1,42 @@
+"""Which system this is, and what stands in for Python wheels where there are none: on phones."""
+
+import importlib
+import os
+from typing import Any
+
+from fingerpost.edge_runtime import backends
+
+PLATFORMS = "fingerpost.app.platforms"
+LANDMARKERS = {  # of phones: the module with a ``Landmarker``
+    "android": f"{PLATFORMS}.android",
+    "ios": f"{PLATFORMS}.ios",
+}
+BACKENDS = {  # of phones: what a pack's manifest says, and the module that runs it there
+    "android": {
+        "tflite": f"{PLATFORMS}.android_litert",
+        "executorch": f"{PLATFORMS}.android_executorch",
+    },
+    "ios": {"coreml": f"{PLATFORMS}.ios_coreml"},
+}
+
+
+def phone() -> str:
+    """ "android", "ios", or "" on anything else; by what Kivy goes by (kivy.utils.platform)."""
+    build = os.environ.get("KIVY_BUILD", "")
+    if build in LANDMARKERS:
+        return build
+    return "android" if {"P4A_BOOTSTRAP", "ANDROID_ARGUMENT"} & os.environ.keys() else ""
+
+
+def landmarker_class() -> Any:
+    """What finds keypoints in pictures here: MediaPipe, by Python, Java or Objective-C."""
+    module = LANDMARKERS.get(phone(), "fingerpost.edge_runtime.landmarks")
+    return importlib.import_module(module).Landmarker
+
+
+def use_phone_backends() -> None:
+    """Has packs run by the phone's own libraries; nothing on other systems."""
+    of_phone = BACKENDS.get(phone(), {})
+    backends.BACKENDS.update(of_phone)
+    for name in of_phone:
+        backends.ONLY_ON.pop(name, None)
