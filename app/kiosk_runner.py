@@ -43,6 +43,7 @@ GAVE_UP = 1  # exit code
 # What the worker says once it has forgotten: in the row of its events, so that all before this one
 # are known to be of who was here before.
 WIPED = LineCompleted(-1, Line("", (), (), 0, 0, 0.0))
+DROPPED = LineCompleted(-2, Line("", (), (), 0, 0, 0.0))  # the open line is not meant any more
 OpenSession = Callable[[], AbstractContextManager[Session]]
 
 
@@ -124,7 +125,7 @@ class KioskRunner:
         self._pack, self._pack_name, self._told_pack = pack, pack_name, ""
         self._worker: SessionWorker | None = None
         self._person: OnePerson | None = None
-        self._wiping = False
+        self._n_wiping = 0  # so often the worker was asked to forget, and has not said that it did
 
     @property
     def observer(self) -> Observer | None:
@@ -157,7 +158,7 @@ class KioskRunner:
         self.conversation.take_back()
         self.conversation.open_line = None
         if self._worker is not None:
-            self._worker.ask(_forget)
+            self._worker.ask(_drop_line)
 
     def choose_pin(self, pin: str, now_ms: int) -> None:
         """ValueError where this is none, OSError where it cannot be kept."""
@@ -201,11 +202,11 @@ class KioskRunner:
 
     def _take_events(self, events: tuple[CaptionEvent, ...], now_ms: int) -> None:
         """Only of who is here now."""
-        if self._wiping:
+        while self._n_wiping:
             if WIPED not in events:
                 return
             events = events[events.index(WIPED) + 1 :]
-            self._wiping = False
+            self._n_wiping -= 1
         if self.machine.view != TALK:
             return
         self.n_lines += sum(isinstance(e, LineCompleted) and bool(e.line.text) for e in events)
@@ -247,7 +248,7 @@ class KioskRunner:
         if self._worker is not None:
             self._worker.abandon()
         self._worker, self._person, self.sight = None, None, None
-        self._wiping = False  # what it still says, nobody hears
+        self._n_wiping = 0  # what it still says, nobody hears
         self.conversation.open_line = None
 
     def _wipe(self) -> None:
@@ -255,7 +256,7 @@ class KioskRunner:
         self.conversation.begin_anew()
         self.sight = None
         if self._worker is not None:
-            self._wiping = True
+            self._n_wiping += 1
             self._worker.ask(_forget)
 
     def _watch_pack(self, pack: PackWatch, now_ms: int) -> None:
@@ -317,3 +318,9 @@ def _forget(session: Session) -> list[CaptionEvent]:
     if hasattr(captioner, "reset"):
         captioner.reset()
     return [WIPED]
+
+
+def _drop_line(session: Session) -> list[CaptionEvent]:
+    """In the worker: the line that is being signed is signed again."""
+    session.captioner.flush()
+    return [DROPPED]

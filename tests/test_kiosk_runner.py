@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from fingerpost.app import kiosk_runner
-from fingerpost.app.kiosk import ATTRACT, DOWN, RUNNING, TALK, Finished, Kiosk
+from fingerpost.app.kiosk import ATTRACT, DOWN, RUNNING, TALK, Finished, Kiosk, Touched
 from fingerpost.app.kiosk_health import Health
 from fingerpost.app.kiosk_log import N_FILES, KioskLog
 from fingerpost.app.kiosk_pin import PinFile
@@ -174,12 +174,22 @@ def test_what_the_worker_still_says_of_the_last_visitor_is_not_the_next_ones(wor
     visit(world)
     world.says = [LineCompleted(3, line(SECRET))]  # lies in the worker when all is forgotten
     world.runner.push(Finished(), world.now_ms)
-    world.step()
-    world.somebody = True
+    world.runner.push(Touched(), world.now_ms)  # the next one is here at once
     world.run(1)
     assert world.runner.machine.view == TALK and said(world) == []
     visit(world, "NEW")
     assert said(world) == ["NEW"]
+
+
+def test_sign_again_drops_the_last_line_and_the_open_one_and_nothing_else(world):
+    visit(world, "HELLO", "WRONG")
+    world.says = [LineChanged(9, line("WRONG T"), 1)]
+    world.run(0.2)
+    world.runner.sign_again()
+    world.run(0.2)
+    assert said(world) == ["HELLO"] and world.runner.conversation.open_line is None
+    visit(world, "RIGHT")
+    assert said(world) == ["HELLO", "RIGHT"]
 
 
 def test_nobody_signs_while_nobody_is_here(world):
@@ -388,6 +398,8 @@ def test_a_pipeline_that_ends_gives_its_memory_back(tmp_path, monkeypatch):
     assert not given
     world.crash = True
     world.run(0.2)
+    while not given:  # the worker's thread may still be at it
+        time.sleep(0.005)
     assert given == [1]
     world.close()
 
