@@ -1,8 +1,10 @@
 """What a phone's source tree does; a program for test_phone, run by ``python -S`` with stand-ins.
 
     python -S tests/phone_smoke.py TREE android|ios
+    python -S tests/phone_smoke.py TREE window
 
-Prints a line of JSON. Only the tree, numpy and the stand-ins can be imported.
+Prints a line of JSON. Only the tree, numpy and the stand-ins can be imported, and for the window
+what Kivy needs. The window is this machine's: Kivy for Android is another build.
 """
 
 import json
@@ -46,5 +48,39 @@ def main(tree: Path, system: str) -> None:
     )
 
 
+SCREENS = ("talk", "history", "packs", "settings")
+
+
+def window(tree: Path) -> None:
+    """Opens the app, goes through its screens, ends; talk finds no camera, for there is no cv2."""
+    from fingerpost.app import phone
+    from fingerpost.app.ui import run
+
+    shown: list[str] = []
+
+    def walk(shell) -> None:
+        from kivy.app import App
+        from kivy.clock import Clock
+
+        def step(_dt: float) -> None:
+            shown.append(shell.name)
+            if len(shown) > len(SCREENS):
+                App.get_running_app().stop()
+                return
+            shell.state.change(welcomed=True)
+            shell.go(SCREENS[len(shown) - 1])
+            Clock.schedule_once(step, 0.2)
+
+        step(0)
+
+    started = run.run_app
+    run.run_app = lambda state: started(state, walk)
+    phone.main(tree)
+    print(json.dumps({"shown": shown, "cv2": "cv2" in sys.modules}))
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    if sys.argv[2] == "window":
+        window(Path(sys.argv[1]))
+    else:
+        main(Path(sys.argv[1]), sys.argv[2])

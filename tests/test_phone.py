@@ -27,6 +27,8 @@ STAND_INS = ROOT / "tests" / "stand_ins"
 SEEN = 33 + 21 + 468  # a body, a hand and a face, of the stand-ins; the irises are left out
 TOO_HEAVY = {"torch", "transformers", "pandas", "scipy", "coremltools", "ai_edge_litert"}
 NOT_IN_A_PHONE = {"trainer", "distill"}
+WINDOW_NEEDS = ("numpy", "numpy.libs", "kivy", "Kivy.libs", "kivy.libs", "filetype", "msgspec")
+WINDOW_NEEDS += ("platformdirs", "polib.py", "rich", "markdown_it", "mdurl", "pygments")
 
 
 def load_program(name: str, path: Path):
@@ -125,26 +127,44 @@ def test_a_tree_is_written_anew_and_nothing_else_is_overwritten(phone_tree, tmp_
         phone_tree.write_tree("windows", tmp_path / "new")
 
 
+def run_alone(folder: Path, what: str, packages: tuple[str, ...], tmp_path: Path) -> dict:
+    """Runs the smoke test where only the tree, the stand-ins and these packages can be imported."""
+    site = Path(np.__file__).parent.parent
+    links = tmp_path / "links"
+    links.mkdir()
+    for package in packages:
+        if (site / package).exists():
+            (links / package).symlink_to(site / package)
+    path = os.pathsep.join(map(str, (folder, STAND_INS, links)))
+    environment = {"PYTHONPATH": path, "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    environment |= {"FINGERPOST_HOME": str(tmp_path / "home"), "SDL_VIDEODRIVER": "offscreen"}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # the tree stays as it was written
+    command = [sys.executable, "-S", str(ROOT / "tests" / "phone_smoke.py"), str(folder), what]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 def test_a_tree_runs_without_site_packages(tree, tmp_path):
     """``python -S`` sees the tree, numpy, and what stands in for the phone."""
     folder, system = tree
-    site = Path(np.__file__).parent.parent
-    for package in ("numpy", "numpy.libs", "platformdirs"):
-        if (site / package).exists():
-            (tmp_path / package).symlink_to(site / package)
-    path = os.pathsep.join(map(str, (folder, STAND_INS, tmp_path)))
-    environment = {"PYTHONPATH": path, "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
-    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # the tree stays as it was written
-    command = [sys.executable, "-S", str(ROOT / "tests" / "phone_smoke.py"), str(folder), system]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    told = run_alone(folder, system, ("numpy", "numpy.libs", "platformdirs"), tmp_path)
     assert told["seen"] == SEEN and told["pack"] == "demo"
     stand_in = "jnius" if system == "android" else "pyobjus"
     assert stand_in in told["loaded"]
     assert not {"torch", "mediapipe", "cv2", "kivy", "ai_edge_litert"} & set(told["loaded"])
     ours = {n: m for n, m in told["backends"].items() if m.startswith("fingerpost.app.platforms")}
     assert set(ours) == {"android": {"tflite", "executorch"}, "ios": {"coreml"}}[system]
+
+
+def test_the_window_of_a_tree_opens_without_site_packages(tree, tmp_path):
+    """Kivy is real here, and OpenCV is missing: talk says that there is no camera."""
+    pytest.importorskip("kivy")
+    folder, system = tree
+    if system == "ios":
+        pytest.skip("the same modules as for Android")
+    told = run_alone(folder, "window", WINDOW_NEEDS, tmp_path)
+    assert told == {"shown": ["welcome", "talk", "history", "packs", "settings"], "cv2": False}
 
 
 # ---- the libraries of a phone, stood in for --------------------------------------------------
