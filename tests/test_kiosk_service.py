@@ -1,6 +1,7 @@
 """What stands around a kiosk: health endpoint, systemd, the command."""
 
 import dataclasses
+import io
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import urllib.request
 
 import pytest
 
-from fingerpost.app import commands_kiosk
+from fingerpost.app import commands_kiosk, kiosk_health
 from fingerpost.app.commands_kiosk import unit_of
 from fingerpost.app.kiosk_health import STALE_MS, Health, HealthServer, Snapshot
 from fingerpost.app.kiosk_pin import PinFile
@@ -109,8 +110,9 @@ def own_address():
         return asking.getsockname()[0]
 
 
-def test_a_client_that_says_nothing_or_nonsense_stops_nobody(served):
+def test_a_client_that_says_nothing_or_nonsense_stops_nobody(served, monkeypatch):
     health, port = served
+    monkeypatch.setattr(kiosk_health._Answers, "timeout", 0.2)  # instead of seconds
     health.publish(RUNNING)
     with socket.create_connection(("127.0.0.1", port)) as silent:
         assert problem(port) == ""  # once the silent one was left
@@ -175,13 +177,15 @@ def command(*arguments, home, given=""):
     )
 
 
-def test_the_pin_is_set_on_the_command_line_also_over_a_damaged_file(tmp_path):
+def test_the_pin_is_set_on_the_command_line_also_over_a_damaged_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("FINGERPOST_HOME", str(tmp_path))
     path = tmp_path / commands_kiosk.PIN_FILE
-    assert command("--set-pin", home=tmp_path, given="97531\n").returncode == 0
-    assert PinFile(path).is_right("97531")
-    path.write_text("damaged")
-    assert command("--set-pin", home=tmp_path, given="8642\n").returncode == 0
-    assert PinFile(path).is_right("8642")
+    for pin in ("97531", "8642"):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(pin + "\n"))
+        commands_kiosk.set_pin()
+        assert PinFile(path).is_right(pin)
+        if pin == "97531":
+            path.write_text("damaged")
     wrong = command("--set-pin", home=tmp_path, given="12\n")
     assert wrong.returncode == 2
     assert wrong.stderr == "fingerpost: a PIN has 4 to 12 digits, and nothing else\n"
