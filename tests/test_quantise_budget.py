@@ -214,3 +214,16 @@ def test_layers_are_kept_only_while_the_next_kind_is_dearer():
         ("int8", 2),
     ]
     assert chosen.scheme.kind == "none"
+
+
+def test_a_simulation_that_kept_the_budget_is_not_called_the_best_of_those_that_missed() -> None:
+    built = measure_by({"int4:": 30.0})
+    with pytest.raises(ValueError, match=r"the best is int4, 0.00 MB: text.bleu4 30.00"):
+        choose(
+            build,
+            built,
+            REFERENCE,
+            ["int4"],
+            lambda kind: [],
+            simulate=lambda scheme: REFERENCE,
+        )
