@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer
 from typing import TYPE_CHECKING
 
-from fingerpost.app.kiosk import RUNNING
+from fingerpost.app.kiosk import CHOOSE_PIN, RUNNING
 from fingerpost.app.session_worker import Errand
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ class Health:
         silent_ms = self._now_ms() - last.time_ms
         if silent_ms > STALE_MS:
             return f"the window has stood still for {silent_ms / 1000:.0f} s"
+        if last.view == CHOOSE_PIN:
+            return "it waits for its first PIN: fingerpost kiosk --set-pin, or on the screen"
         if last.pipeline != RUNNING:
             return last.trouble or "the camera has not started yet"
         return ""

@@ -18,7 +18,8 @@ from fingerpost.app.kiosk_log import KioskLog
 from fingerpost.app.kiosk_pin import PinFile
 from fingerpost.app.kiosk_runner import GAVE_UP, KioskRunner, PackWatch, what_happened
 from fingerpost.app.observer import Sight
-from fingerpost.app.session import Session
+from fingerpost.app.session import Session, VideoObserver
+from fingerpost.app.session_worker import SessionWorker
 from fingerpost.edge_runtime.captions import Line, LineChanged, LineCompleted
 from fingerpost.edge_runtime.keypoints import SIGN69, KeypointFrame
 from fingerpost.edge_runtime.pack import bundled_pack
@@ -296,6 +297,23 @@ def test_a_hanging_camera_gives_up_in_the_end_and_the_window_never_waits(tmp_pat
     assert time.monotonic() - began_s < 60  # it did not wait for threads, 5 s each
     go.set()
     log.close()
+
+
+def test_a_worker_whose_camera_hangs_ends_once_it_is_abandoned():
+    observer = VideoObserver("camera 0", lambda: None, live=True)  # no thread ever fills it
+
+    @contextmanager
+    def opening():
+        yield Session(observer, Captioner(None))
+
+    worker = SessionWorker(opening)
+    worker.start()
+    while worker.observer is None:
+        time.sleep(0.001)
+    assert worker._thread.is_alive()
+    worker.abandon()
+    worker._thread.join(20)
+    assert not worker._thread.is_alive() and worker.look()[1] is None
 
 
 def test_what_happened_in_one_line():

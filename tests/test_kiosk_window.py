@@ -14,9 +14,6 @@ from fingerpost.app.demo import demo_clip
 
 WALK = Path(__file__).parent / "kiosk_walk.py"
 HEALTHY = {  # step: what is to be seen
-    "choose": "choose_pin",
-    "refused": "choose_pin",
-    "repeat": "choose_pin",
     "attract": "attract",
     "portrait": "attract",
     "back": "attract",
@@ -30,7 +27,8 @@ HEALTHY = {  # step: what is to be seen
     "wrong": "talk",
 }
 ILL = {"gone": "camera 0 ", "crash": "the captions crashed: RuntimeError"}
-STEPS = (*HEALTHY, *ILL)
+WAITING = ("choose", "refused", "repeat")  # for the first PIN
+STEPS = (*WAITING, *HEALTHY, *ILL)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +66,12 @@ def test_the_day_went_as_planned_and_the_pin_ended_it(walk):
 def test_the_health_endpoint_tells_of_health(walk, step, view):
     status, said = day(walk)[step]
     assert (status, said["ok"], said["view"], said["problem"]) == (200, True, view, "")
+
+
+@pytest.mark.parametrize("step", WAITING)
+def test_before_there_is_a_pin_it_is_not_well(walk, step):
+    status, said = day(walk)[step]
+    assert (status, said["view"]) == (503, "choose_pin") and "first PIN" in said["problem"]
 
 
 @pytest.mark.parametrize(("step", "why"), ILL.items())
