@@ -80,7 +80,7 @@ def test_an_evaluation_is_figures_predictions_and_a_picture(
     [
         (
             ["train", "nothing.toml"],
-            "no recipe nothing.toml: give a .toml file, or one of conversation_glosses, conversation_translation",
+            "no recipe nothing.toml: give a .toml file, or one of conversation_glosses, con",
         ),
         (["train", "isolated", "--set", "training.steps"], "expected key=value"),
         (["train", "isolated", "--set", "trainig.steps=3"], "unknown key `trainig`; known: task"),
