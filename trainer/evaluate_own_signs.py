@@ -97,11 +97,13 @@ def score_own_signs(pack: Pack, rounds: int, minutes: float, seed: int = 0) -> O
 def _taught_by(
     signer: Signer, name: str, lexicon: dict[str, Sign], rng: np.random.Generator
 ) -> OwnSign:
-    camera = random_camera(rng)
-    parts = [sign_sentence([name], signer, rng, lexicon=lexicon) for _ in range(N_EXAMPLES)]
-    sequence = concatenate(parts).keypoints(camera=camera, noise=rng)
-    cutter = ExampleCutter(sequence.schema, sequence.aspect)
-    examples = [e for frame in sequence.frames() for e in cutter.push(frame)] + cutter.flush()
+    """Once more before another camera where one sees no example, as a user would do."""
+    examples: list[PoseSequence] = []
+    while not examples:
+        parts = [sign_sentence([name], signer, rng, lexicon=lexicon) for _ in range(N_EXAMPLES)]
+        sequence = concatenate(parts).keypoints(camera=random_camera(rng), noise=rng)
+        cutter = ExampleCutter(sequence.schema, sequence.aspect)
+        examples = [e for frame in sequence.frames() for e in cutter.push(frame)] + cutter.flush()
     return OwnSign(name, tuple(examples))
 
 
