@@ -20,6 +20,7 @@ from fingerpost.edge_runtime.pack import BUNDLED, Pack, PackStore, bundled_pack,
 if TYPE_CHECKING:
     from fingerpost.edge_runtime.pack_check import CheckRow
 
+UNCODED = {"mis": "no registered sign language"}  # ISO 639-3: uncoded
 INTERRUPTED = 130  # the exit code of a command that Ctrl-C ended
 CAMERA_LOST = 1
 
@@ -232,7 +233,7 @@ def verified(pack: Pack) -> "list[CheckRow]":
 def notice(manifest: Manifest) -> str:
     """What everybody who reads captions of a pack is told, once."""
     caution = "" if "can be wrong" in manifest.notice.lower() else CAUTION + " "
-    languages = ", ".join(manifest.languages)
+    languages = ", ".join(UNCODED.get(code, code) for code in manifest.languages)
     if manifest.translation is not None:
         languages += f" to {', '.join(manifest.translation.languages)}"
     return f"{caution}{manifest.notice} (pack {manifest.name} {manifest.version}, {languages})"

@@ -4,6 +4,7 @@ Its graphs are scripted: numpy that shows two glosses and spells a sentence of e
 """
 
 import ast
+import dataclasses
 import json
 import os
 import subprocess
@@ -242,3 +243,8 @@ def test_the_runtime_names_no_language():
         tree = ast.parse(path.read_text(encoding="utf-8"))
         texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
         assert not names & {text for text in texts if isinstance(text, str)}, path
+
+
+def test_a_language_without_a_code_is_said_in_words(pack):
+    uncoded = dataclasses.replace(pack.manifest, languages=("mis",))
+    assert notice(uncoded).endswith("no registered sign language to French, German)")
