@@ -7,9 +7,8 @@ neither a locked database nor a full disk is any matter; of the log see ``kiosk_
 
 import os
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from functools import partial
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from fingerpost.app.conversation import Conversation
@@ -28,7 +27,6 @@ from fingerpost.app.kiosk import (
 )
 from fingerpost.app.kiosk_health import Health, Snapshot
 from fingerpost.app.kiosk_log import KioskLog
-from fingerpost.app.kiosk_memory import give_back_freed_memory
 from fingerpost.app.kiosk_pin import PinFile
 from fingerpost.app.observer import Observer, Sight
 from fingerpost.app.session import Session
@@ -238,7 +236,7 @@ class KioskRunner:
         self.log.tell(f"starting camera and captions, pack {self._pack_name or '?'}")
         if self._pack is not None:
             self._pack.begun()
-        self._worker = SessionWorker(partial(_tidied, self._open_session))
+        self._worker = SessionWorker(self._open_session)
         self._worker.start()
 
     def _stop(self) -> None:
@@ -299,16 +297,6 @@ def what_happened(error: BaseException) -> str:
     places = traceback.extract_tb(error.__traceback__)
     place = f" in {Path(places[-1].filename).name}, line {places[-1].lineno}" if places else ""
     return f"the captions crashed: {type(error).__name__}{place}"
-
-
-@contextmanager
-def _tidied(open_session: OpenSession) -> Iterator[Session]:
-    """In the worker: the session, and behind it the memory that it had."""
-    try:
-        with open_session() as session:
-            yield session
-    finally:
-        give_back_freed_memory()
 
 
 def _forget(session: Session) -> list[CaptionEvent]:

@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+from fingerpost.app.freed_memory import give_back_freed_memory
 from fingerpost.app.observer import Observer, Sight
 from fingerpost.app.session import JOIN_S, Session, Step, StreamingCaptioner, VideoObserver
 from fingerpost.edge_runtime.captions import CaptionEvent
@@ -137,6 +138,12 @@ class SessionWorker:
     # ---- thread "worker" -------------------------------------------------------------------
 
     def _work(self) -> None:
+        try:
+            self._caption()
+        finally:  # the session is over, and its thread ends: the next one has another
+            give_back_freed_memory()
+
+    def _caption(self) -> None:
         with _HandingOver(self._finish), self._open_session() as session:
             timed = session.captioner = TimedCaptioner(session.captioner)
             self.observer = session.observer

@@ -62,7 +62,7 @@ def test_a_damaged_pin_file_is_no_way_in(tmp_path, damaged):
 def test_freed_memory_goes_back_to_the_system():
     """200 MB in small blocks; the one that lies last is kept, so glibc itself gives none back."""
     code = """
-from fingerpost.app.kiosk_memory import give_back_freed_memory
+from fingerpost.app.freed_memory import give_back_freed_memory
 import os
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6

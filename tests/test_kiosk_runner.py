@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fingerpost.app import kiosk_runner
+from fingerpost.app import session_worker
 from fingerpost.app.kiosk import ATTRACT, DOWN, RUNNING, TALK, Finished, Kiosk, Touched
 from fingerpost.app.kiosk_health import Health
 from fingerpost.app.kiosk_log import KioskLog
@@ -359,7 +359,7 @@ def test_a_pack_replaced_under_it(tmp_path):
 
 def test_a_pipeline_that_ends_gives_its_memory_back(tmp_path, monkeypatch):
     given = []
-    monkeypatch.setattr(kiosk_runner, "give_back_freed_memory", lambda: given.append(1))
+    monkeypatch.setattr(session_worker, "give_back_freed_memory", lambda: given.append(1))
     world = World(tmp_path)
     world.run(0.2)
     assert not given

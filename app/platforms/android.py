@@ -9,18 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from fingerpost.app.platforms.phone_landmarks import PhoneLandmarker, Points
+from fingerpost.app.platforms.phone_landmarks import LISTS, PhoneLandmarker, Points
 from fingerpost.edge_runtime.landmarker_bundle import landmarker_bundle
 
 IMAGES = "com.google.mediapipe.framework.image"
 TASKS = "com.google.mediapipe.tasks"
 HOLISTIC = f"{TASKS}.vision.holisticlandmarker.HolisticLandmarker"
-LISTS = {  # of a HolisticLandmarkerResult
-    "body": "poseLandmarks",
-    "left_hand": "leftHandLandmarks",
-    "right_hand": "rightHandLandmarks",
-    "face": "faceLandmarks",
-}
 
 
 class Landmarker(PhoneLandmarker):

@@ -10,17 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from fingerpost.app.platforms.phone_landmarks import PhoneLandmarker, Points
+from fingerpost.app.platforms.phone_landmarks import LISTS, PhoneLandmarker, Points
 from fingerpost.edge_runtime.landmarker_bundle import landmarker_bundle
 
 VIDEO = 1  # MPPRunningModeVideo
 BMP_HEADERS = 54  # bytes: the file's and the picture's
-LISTS = {  # of a MPPHolisticLandmarkerResult
-    "body": "poseLandmarks",
-    "left_hand": "leftHandLandmarks",
-    "right_hand": "rightHandLandmarks",
-    "face": "faceLandmarks",
-}
 
 
 class Landmarker(PhoneLandmarker):

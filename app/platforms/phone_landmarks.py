@@ -1,5 +1,6 @@
 """What the landmarkers of phones share: pictures in, lists of points out, into one array."""
 
+from abc import ABC, abstractmethod
 from types import TracebackType
 
 import numpy as np
@@ -11,9 +12,15 @@ from fingerpost.edge_runtime.landmarks import N_FACE
 Points = list[tuple[float, float, float, float]]  # x, y, z and how sure, of each point
 
 OPAQUE = 255
+LISTS = {  # of MediaPipe's result, by these names in Java and in Objective-C
+    "body": "poseLandmarks",
+    "left_hand": "leftHandLandmarks",
+    "right_hand": "rightHandLandmarks",
+    "face": "faceLandmarks",
+}
 
 
-class PhoneLandmarker:
+class PhoneLandmarker(ABC):
     """Finds keypoints as ``edge_runtime.landmarks.Landmarker`` does, by the phone's own MediaPipe.
 
     ``find`` is what a phone fills in. Pictures have the size that was announced: a phone's camera
@@ -32,12 +39,12 @@ class PhoneLandmarker:
         self._hands = HandsConfidence(self.aspect)
         self._last_ms = -1
 
+    @abstractmethod
     def find(self, rgba: np.ndarray, time_ms: int) -> dict[str, Points]:
         """Points by group (body, left_hand, right_hand, face), none where it is not seen.
 
         rgba : (H, W, 4) uint8, opaque and contiguous
         """
-        raise NotImplementedError
 
     def detect(self, rgb: np.ndarray, time_ms: int) -> KeypointFrame:
         """The keypoints of one picture; all zeros where nobody is seen.
@@ -65,6 +72,7 @@ class PhoneLandmarker:
         xyz[confidence == 0] = 0
         return KeypointFrame(time_ms, xyz, confidence)
 
+    @abstractmethod
     def close(self) -> None:
         """Frees the graph."""
 
