@@ -27,7 +27,14 @@ def facts(pack: Pack) -> list[tuple[str, str]]:
     """What a card of the pack says: (what, value)."""
     manifest = pack.manifest
     does = _("names single signs") if manifest.translation is None else _("writes sentences")
-    accuracy = [f"{name}: {figure['value']:.1f} %" for name, figure in figures_of(manifest).items()]
+    known = {
+        "text.bleu4": _("sentences, by BLEU-4"),
+        "live_glosses.wer": _("signs that are wrong while somebody signs"),
+        "glosses.wer": "",  # what the sentence's reader makes of the signs: nobody is shown it
+        "same answers": "",  # as the network before it was made small
+    }
+    named = [(known.get(name, name), figure) for name, figure in figures_of(manifest).items()]
+    accuracy = [f"{name}: {figure['value']:.1f} %" for name, figure in named if name]
     return [
         (_("Languages"), ", ".join(languages_of(pack))),
         (_("What it does"), f"{does}, {len(signs(pack))} " + _("signs")),
