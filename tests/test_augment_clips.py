@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fingerpost.edge_runtime.keypoints import SIGN69
-from fingerpost.trainer.augment_clips import ClipAugment, augment_clip, strided
+from fingerpost.trainer.augment_clips import ClipAugment, augment_clip, still_there, strided
 
 OFF = replace(ClipAugment(), **{f.name: 0.0 for f in fields(ClipAugment) if f.name != "stride"})
 BODY, LEFT = SIGN69.groups["body"], SIGN69.groups["left_hand"]
@@ -112,3 +112,20 @@ def test_strided():
     assert strided(frames[:1], 5).tolist() == [0]
     with pytest.raises(ValueError, match="a stride is at least 1 frame, got 0"):
         strided(frames, 0)
+
+
+def test_signets_noise_moves_what_was_seen_and_nothing_else(clip):
+    changed, times = augment_clip(clip, rng(), replace(OFF, jitter=0.01))
+    moved = (changed - clip)[..., :2]
+    seen = clip[..., 2] > 0
+    assert np.array_equal(times, np.arange(30)) and not moved[~seen].any()
+    assert moved[seen].std() == pytest.approx(0.01, rel=0.05)
+    assert np.array_equal(changed[..., 2], clip[..., 2].astype(np.float32))
+
+
+def test_signets_missing_frames_are_a_share_of_them_and_others_each_time(clip):
+    kept = [augment_clip(clip, rng(seed), replace(OFF, left_out=0.15))[1] for seed in (1, 2)]
+    assert [len(times) for times in kept] == [26, 26]  # round(0.15 * 30) = 4 (half to even) are gone
+    assert all((np.diff(times) > 0).all() for times in kept)
+    assert not np.array_equal(*kept)
+    assert still_there(1, rng(), 1.0).tolist() == [0] and len(still_there(9, rng(), 1.0)) == 1

@@ -3,6 +3,10 @@
 A clip is what ``preprocess_uni_sign`` gives: the body in a square from -1 to 1, hands and face
 relative to a root of their own. So a turned camera turns every group about its own origin, and
 moves the body alone.
+
+The last two of ``ClipAugment`` are those of "SIGNET: Motion-Level Knowledge Transfer for
+Cross-Language Sign Language Translation", Appendix B: 0.01 and 0.15 there, and all others 0. The
+paper does not say in which units the noise is: here in those of ``preprocess_uni_sign``.
 """
 
 from dataclasses import dataclass
@@ -34,17 +38,20 @@ class ClipAugment:
     hand_size: float = 0.12
     drop_frames: float = 0.03  # probability that a hand is lost, each frame
     drop_run: float = 0.2  # probability that a hand is lost for up to DROP_RUN frames
+    jitter: float = 0.0  # standard deviation of each coordinate, half-sides of the square
+    left_out: float = 0.0  # share of the kept frames that are taken out again
 
     def __post_init__(self) -> None:
         if self.stride < 1:
             raise ValueError(f"stride is at least 1 frame, got {self.stride}")
         for name, value in vars(self).items():
-            most = 1 if name in ("mirror", "drop_frames", "drop_run", "size", "stretch") else 10
+            most = 1 if name in SHARES else 10
             if name != "stride" and not 0 <= value <= most:
                 raise ValueError(f"augmentation {name} is from 0 to {most}, got {value}")
 
 
 DROP_RUN = 3  # frames that are kept
+SHARES = ("mirror", "drop_frames", "drop_run", "size", "stretch", "left_out")  # up to 1
 
 
 def augment_clip(
@@ -67,6 +74,8 @@ def augment_clip(
         turned = xy[:, points] @ _turn(rng.uniform(-1, 1) * settings.hand_turn, size, size)
         xy[:, points] = turned
         confidence[_lost(len(kept), rng, settings), points] = 0
+    if settings.jitter:
+        xy = xy + rng.normal(0, settings.jitter, xy.shape).astype(np.float32)
     changed = np.concatenate([np.clip(xy, -1, 1), confidence], axis=-1)
     return np.where(confidence > 0, changed, np.float32(0)), times
 
@@ -85,7 +94,17 @@ def times_of(n_frames: int, rng: np.random.Generator, settings: ClipAugment) -> 
     if len(at) == 0:
         return np.array([n_frames // 2])
     at = np.sort(at + rng.normal(0, 1, len(at)) * settings.uneven * step)
-    return np.clip(at.astype(int), 0, n_frames - 1)
+    times = np.clip(at.astype(int), 0, n_frames - 1)
+    return times[still_there(len(times), rng, settings.left_out)] if settings.left_out else times
+
+
+def still_there(n_frames: int, rng: np.random.Generator, left_out: float) -> np.ndarray:
+    """Which frames are left, ascending, after a share of them was taken out; never none.
+
+    left_out : 0 to 1; round(left_out * n_frames) frames are gone
+    """
+    n_gone = min(round(left_out * n_frames), n_frames - 1)
+    return np.sort(rng.permutation(n_frames)[n_gone:])
 
 
 def _move_camera(xy: np.ndarray, rng: np.random.Generator, settings: ClipAugment) -> np.ndarray:
