@@ -8,11 +8,13 @@ from pathlib import Path
 
 from fingerpost.app.demo import NO_SCREEN
 from fingerpost.app.kiosk import Kiosk, KioskTimes
+from fingerpost.app.kiosk_board import BoardWatch
 from fingerpost.app.kiosk_health import Health, HealthServer, monotonic_ms
 from fingerpost.app.kiosk_log import KioskLog
 from fingerpost.app.kiosk_pin import PinFile
 from fingerpost.app.kiosk_runner import KioskRunner, PackWatch
 from fingerpost.app.kiosk_systemd import Beat, unit
+from fingerpost.app.platforms.jetson import is_jetson
 from fingerpost.app.platforms.sources import live_session
 from fingerpost.app.screen import has_screen, settle_kivy
 from fingerpost.app.settings import Settings, SettingsFile, app_folder
@@ -117,4 +119,5 @@ def new_runner(
         PackWatch(lambda: PackStore().find(pack)),
         pack,
         Beat(),
+        BoardWatch() if is_jetson() else None,
     )

@@ -14,6 +14,7 @@ from socketserver import TCPServer
 from typing import TYPE_CHECKING
 
 from fingerpost.app.kiosk import CHOOSE_PIN, RUNNING
+from fingerpost.app.platforms.jetson import BoardHealth
 from fingerpost.app.session_worker import Errand
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Snapshot:
     """A kiosk at one moment. time_ms : of the clock that ``Health`` reads
 
     pack_trouble : why a replaced pack is not used, one line
+    board : how warm, fast and hungry a Jetson is; None on anything else
     """
 
     time_ms: int
@@ -61,6 +63,7 @@ class Snapshot:
     n_losses: int = 0
     n_hangs: int = 0
     n_lost: int = 0
+    board: BoardHealth | None = None
 
 
 def monotonic_ms() -> int:
@@ -82,8 +85,8 @@ class Health:
     def problem(self) -> str:
         """Why this kiosk does not caption, one line; "" while it does."""
         last = self._snapshot
-        silent_ms = self._now_ms() - last.time_ms
-        if silent_ms > STALE_MS:
+        silent_ms = self._stands_still_ms()
+        if silent_ms:
             return f"the window has stood still for {silent_ms / 1000:.0f} s"
         if last.view == CHOOSE_PIN:
             return "it waits for its first PIN: fingerpost kiosk --set-pin, or on the screen"
@@ -91,10 +94,17 @@ class Health:
             return last.trouble or "the camera has not started yet"
         return ""
 
+    def _stands_still_ms(self) -> int:
+        """For how long the window has not ticked; 0 while it does."""
+        silent_ms = self._now_ms() - self._snapshot.time_ms
+        return silent_ms if silent_ms > STALE_MS else 0
+
     def report(self) -> tuple[HTTPStatus, str]:
         """What /healthz answers: 200, or 503 with the problem; JSON."""
         problem = self.problem()
         said = {"ok": not problem, "problem": problem} | asdict(self._snapshot)
+        if said["board"] is None:
+            del said["board"]
         status = HTTPStatus.SERVICE_UNAVAILABLE if problem else HTTPStatus.OK
         return status, json.dumps(said, ensure_ascii=False) + "\n"
 
@@ -112,6 +122,25 @@ class Health:
         view = GaugeMetricFamily("fingerpost_view", "1 for what is to be seen", labels=["view"])
         view.add_metric([last.view], 1.0)
         yield view
+        if last.board is not None and not self._stands_still_ms():
+            yield from _of_board(last.board)
+
+
+def _of_board(board: BoardHealth) -> "Iterator[Metric]":
+    """In Prometheus's own units: degrees Celsius, hertz, watts."""
+    from prometheus_client.core import GaugeMetricFamily
+
+    celsius = GaugeMetricFamily(
+        "fingerpost_board_celsius", "Temperature of the board", labels=["sensor"]
+    )
+    for sensor, degrees in board.celsius.items():
+        celsius.add_metric([sensor], degrees)
+    hertz = GaugeMetricFamily("fingerpost_board_hertz", "Clocks of the board", labels=["part"])
+    for part, megahertz in board.megahertz.items():
+        hertz.add_metric([part], megahertz * 1e6)
+    yield from (celsius, hertz)
+    if board.watts is not None:
+        yield GaugeMetricFamily("fingerpost_board_watts", "Power of the whole board", board.watts)
 
 
 class HealthServer:

@@ -25,6 +25,7 @@ from fingerpost.app.kiosk import (
     Seen,
     stands_here,
 )
+from fingerpost.app.kiosk_board import BoardWatch
 from fingerpost.app.kiosk_health import Health, Snapshot
 from fingerpost.app.kiosk_log import KioskLog
 from fingerpost.app.kiosk_pin import PinFile
@@ -99,6 +100,7 @@ class KioskRunner:
 
     open_session : opens source and pack, in the worker
     beat : called with the time at every tick; for a watchdog outside
+    board : asks a Jetson how it is; None on anything else
     sight, observer : what the camera saw last; None while nobody may see it
     exit_code : None until it is time to end
     """
@@ -113,6 +115,7 @@ class KioskRunner:
         pack: PackWatch | None = None,
         pack_name: str = "",
         beat: Callable[[int], None] = lambda now_ms: None,
+        board: BoardWatch | None = None,
     ) -> None:
         self.machine, self.pin, self.log = machine, pin, log
         self.conversation = Conversation()
@@ -121,6 +124,7 @@ class KioskRunner:
         self.n_lines = 0
         self._open_session, self._health, self._beat = open_session, health, beat
         self._pack, self._pack_name, self._told_pack = pack, pack_name, ""
+        self._board, self._told_board = board, ""
         self._worker: SessionWorker | None = None
         self._person: OnePerson | None = None
         self._n_wiping = 0  # so often the worker was asked to forget, and has not said that it did
@@ -135,6 +139,8 @@ class KioskRunner:
         self._do(self.machine.tick(now_ms), now_ms)
         if self._pack is not None:
             self._watch_pack(self._pack, now_ms)
+        if self._board is not None:
+            self._watch_board(self._board, now_ms)
         self._publish(now_ms)
         self._beat(now_ms)
 
@@ -266,6 +272,13 @@ class KioskRunner:
             if pack.problem:
                 self.log.tell(f"the new pack is not used: {pack.problem}", warn=True)
 
+    def _watch_board(self, board: BoardWatch, now_ms: int) -> None:
+        board.tick(now_ms)
+        if board.problem != self._told_board:
+            self._told_board = board.problem
+            if board.problem:
+                self.log.tell(f"how warm the board is, nobody knows: {board.problem}", warn=True)
+
     def _publish(self, now_ms: int) -> None:
         machine = self.machine
         pace = self._worker.pace() if self._worker is not None else Pace(0.0, 0.0, 0.0, 0)
@@ -286,6 +299,7 @@ class KioskRunner:
                 machine.n_losses,
                 machine.n_hangs,
                 self.log.n_lost,
+                self._board.health(now_ms) if self._board is not None else None,
             )
         )
 

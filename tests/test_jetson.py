@@ -104,6 +104,14 @@ def test_a_service_that_does_not_answer_is_told_in_one_line(stats):
     assert jetson.read_health() == (None, "jetson-stats has stopped")
 
 
+def test_another_version_of_jetson_stats_is_no_error(stats):
+    stats.jtop.cpu = {"cores": 8}
+    assert jetson.read_health() == (
+        None,
+        "jetson-stats answers in a way not known here ('cpu'); 7.2 is",
+    )
+
+
 def test_no_jetson_stats_is_no_problem(board):
     assert jetson.read_health() == (None, "")
 

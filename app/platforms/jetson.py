@@ -64,6 +64,8 @@ def read_health() -> tuple[BoardHealth | None, str]:
             return _health(board), ""
     except (jetson_stats.JtopException, ValueError, OSError) as error:
         return None, f"jetson-stats says {' '.join(str(error).split())}"
+    except (AttributeError, KeyError, TypeError) as error:  # another version's words for all this
+        return None, f"jetson-stats answers in a way not known here ({error}); 7.2 is"
 
 
 def _health(board: Any) -> BoardHealth:
