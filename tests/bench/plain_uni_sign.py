@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from fingerpost.edge_runtime.keypoints import GROUPS, SIGN69
 from fingerpost.trainer.models.uni_sign import Prompt
-from fingerpost.trainer.models.uni_sign_poses import PART_OF, PLACE_OF, PoseEncoder
+from fingerpost.trainer.models.common import PART_OF, PLACE_OF, PoseEncoder
 
 PARTS = dict(zip(GROUPS, ("body", "left", "right", "face_all"), strict=True))
 

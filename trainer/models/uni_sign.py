@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fingerpost.trainer.models.common import POSE_WIDTHS, PoseEncoder
 from fingerpost.trainer.models.fast_embedding import read_tokens
 from fingerpost.trainer.models.fast_linear import fast_linears
 from fingerpost.trainer.models.gloss_alignment import Glosses, alignment_loss, frame_scores
@@ -31,7 +32,6 @@ from fingerpost.trainer.models.language_model import (
     pretrained_language_model,
 )
 from fingerpost.trainer.models.study import Studied
-from fingerpost.trainer.models.uni_sign_poses import PoseEncoder
 from fingerpost.trainer.models.uni_sign_rgb import HandPictures
 
 PROMPT = "Translate sign language video to {language}: "
@@ -49,12 +49,14 @@ class UniSignConfig:
     tied : whether the language model reads and writes tokens by the same matrix
     label_smoothing : share of the loss that asks for all tokens alike
     rgb : whether it has the RGB branch, for pictures of hands (Stage 2 on)
+    pose_widths : of the pose encoder's layers; the paper's, unless a machine is small
     """
 
     language_model: dict[str, Any]
     tied: bool = True
     label_smoothing: float = 0.2
     rgb: bool = False
+    pose_widths: tuple[int, ...] = POSE_WIDTHS
 
 
 class Prompt(NamedTuple):
@@ -84,7 +86,7 @@ class UniSign(nn.Module):
         self.config = config
         reader: Any = language_model or _language_model(config)
         self.language_model: Any = reader
-        self.poses = PoseEncoder(reader.config.d_model, config.rgb)
+        self.poses = PoseEncoder(reader.config.d_model, config.rgb, config.pose_widths)
         if language_model is None:  # frames start about as long as the tokens of random weights
             with torch.no_grad():
                 self.poses.projection.weight.mul_(reader.config.d_model**-0.5)

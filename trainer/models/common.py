@@ -1,7 +1,7 @@
-"""Uni-Sign's pose encoder: four groups of keypoints, each by its own graph convolutions.
+"""The pose encoder of Uni-Sign, Sigma and SIGNET: four groups of keypoints, each by its own graphs.
 
 Sec. 3.2 and Table 11 of the paper that ``uni_sign`` is after; what only the authors' code says is
-listed there.
+listed there. Its widths are a setting, so that the papers can be compared on a small machine too.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from fingerpost.edge_runtime.keypoints import GROUPS, HAND_POINTS, SIGN69
 from fingerpost.trainer.models.graph import GraphBlock, distance_partition, pointwise
+from fingerpost.trainer.models.uni_sign_rgb import WIDTH as HAND_WIDTH
 from fingerpost.trainer.models.uni_sign_rgb import HandFusion, HandPictures
 
 N_INPUT = 3  # x, y, confidence
-EMBED_WIDTH = 64
-SPATIAL_WIDTHS = (64, 128, 256)  # Table 11
-TEMPORAL_WIDTHS = (256, 256, 256)
+POSE_WIDTHS = (64, 64, 128, 256)  # Table 11: of the linear layer, of three graph convolutions
+N_TEMPORAL = 3  # convolutions over time too, of the last width
 TEMPORAL_KERNEL = 5  # frames
 
 PART_OF = {"body": "body", "left_hand": "hand", "right_hand": "hand", "face": "face"}
@@ -29,18 +29,22 @@ PLACE_OF = {  # the keypoint of the body that says where a group is
 
 
 class PoseEncoder(nn.Module):
-    """Keypoints (B, T, 69, 3) to features of the language model's width (B, T, D)."""
+    """Keypoints (B, T, 69, 3) to features of the language model's width (B, T, D).
 
-    def __init__(self, width: int, rgb: bool = False) -> None:
+    widths : four, as ``POSE_WIDTHS``
+    """
+
+    def __init__(self, width: int, rgb: bool = False, widths: Sequence[int] = POSE_WIDTHS) -> None:
         super().__init__()
+        check_pose_widths(widths, rgb)
         self.parts = nn.ModuleDict(
             {
-                "body": PartEncoder(_size("body"), _body_edges()),
-                "hand": PartEncoder(_size("left_hand"), _hand_edges()),
-                "face": PartEncoder(_size("face"), _face_edges()),
+                "body": PartEncoder(_size("body"), _body_edges(), widths),
+                "hand": PartEncoder(_size("left_hand"), _hand_edges(), widths),
+                "face": PartEncoder(_size("face"), _face_edges(), widths),
             }
         )
-        n_features = len(GROUPS) * TEMPORAL_WIDTHS[-1]  # 1024
+        n_features = len(GROUPS) * widths[-1]  # 1024
         self.part_vector = nn.Parameter(torch.zeros(n_features))
         self.projection = nn.Linear(n_features, width)
         nn.init.trunc_normal_(self.projection.weight, std=0.02)
@@ -73,19 +77,33 @@ class PoseEncoder(nn.Module):
 class PartEncoder(nn.Module):
     """One group of keypoints: a linear layer, three graph convolutions, three over time too."""
 
-    def __init__(self, n_points: int, edges: list[tuple[int, int]]) -> None:
+    def __init__(
+        self, n_points: int, edges: list[tuple[int, int]], widths: Sequence[int] = POSE_WIDTHS
+    ) -> None:
         super().__init__()
         adjacency = distance_partition(n_points, edges)
-        self.embedding = nn.Linear(N_INPUT, EMBED_WIDTH)
+        self.embedding = nn.Linear(N_INPUT, widths[0])
         nn.init.trunc_normal_(self.embedding.weight, std=0.02)
         nn.init.zeros_(self.embedding.bias)
-        self.spatial = _blocks(adjacency, (EMBED_WIDTH, *SPATIAL_WIDTHS), kernel=1)
-        self.temporal = _blocks(
-            adjacency, (SPATIAL_WIDTHS[-1], *TEMPORAL_WIDTHS), kernel=TEMPORAL_KERNEL
-        )
+        self.spatial = _blocks(adjacency, widths, kernel=1)
+        self.temporal = _blocks(adjacency, (widths[-1],) * (N_TEMPORAL + 1), kernel=TEMPORAL_KERNEL)
 
     def embed(self, keypoints: Tensor) -> Tensor:
         return pointwise(keypoints, self.embedding.weight, self.embedding.bias)
+
+
+def check_pose_widths(widths: Sequence[int], rgb: bool = False) -> None:
+    """ValueError where they are not four whole numbers, or not what pictures of hands need."""
+    if len(widths) != len(POSE_WIDTHS) or any(w != int(w) or w < 1 for w in widths):
+        raise ValueError(
+            f"pose_widths: expected four whole numbers such as {list(POSE_WIDTHS)}, got "
+            f"{list(widths)}"
+        )
+    if rgb and widths[-1] != HAND_WIDTH:
+        raise ValueError(
+            f"pose_widths: the RGB branch reads features of {HAND_WIDTH} numbers, so the last "
+            f"width has to be {HAND_WIDTH}, not {widths[-1]}"
+        )
 
 
 def _blocks(adjacency: Tensor, widths: Sequence[int], kernel: int) -> nn.Sequential:
