@@ -32,10 +32,18 @@ class PoseEncoder(nn.Module):
     """Keypoints (B, T, 69, 3) to features of the language model's width (B, T, D).
 
     widths : four, as ``POSE_WIDTHS``
+    placed : whether hands and face are told where on the body they are; SIGNET's are not
     """
 
-    def __init__(self, width: int, rgb: bool = False, widths: Sequence[int] = POSE_WIDTHS) -> None:
+    def __init__(
+        self,
+        width: int,
+        rgb: bool = False,
+        widths: Sequence[int] = POSE_WIDTHS,
+        placed: bool = True,
+    ) -> None:
         super().__init__()
+        self.placed = placed
         check_pose_widths(widths, rgb)
         self.parts = nn.ModuleDict(
             {
@@ -52,6 +60,14 @@ class PoseEncoder(nn.Module):
         self.fusion = HandFusion() if rgb else None
 
     def forward(self, keypoints: Tensor, hands: HandPictures | None = None) -> Tensor:
+        return self.joined(self.regions(keypoints, hands))
+
+    def joined(self, regions: Tensor) -> Tensor:
+        """Features of the four groups (B, T, 4 C), to the language model's width (B, T, D)."""
+        return self.projection(regions + self.part_vector)
+
+    def regions(self, keypoints: Tensor, hands: HandPictures | None = None) -> Tensor:
+        """(B, T, 69, 3) to (B, T, 4 C): the C features of each of ``GROUPS``, in that order."""
         if keypoints.dim() != 4 or keypoints.shape[2:] != (len(SIGN69), N_INPUT):
             raise ValueError(
                 f"expected keypoints (B, T, {len(SIGN69)}, {N_INPUT}) of preprocess_uni_sign, "
@@ -69,9 +85,10 @@ class PoseEncoder(nn.Module):
             else:
                 if hands is not None and self.fusion is not None and group in hands._fields:
                     shape = self.fusion(shape, getattr(hands, group))
-                shape = shape + body[PLACE_OF[group]].detach()
+                if self.placed:
+                    shape = shape + body[PLACE_OF[group]].detach()
             features.append(part.temporal(shape).mean(dim=0))  # (B, T, C)
-        return self.projection(torch.cat(features, dim=-1) + self.part_vector)
+        return torch.cat(features, dim=-1)
 
 
 class PartEncoder(nn.Module):

@@ -50,6 +50,7 @@ class UniSignConfig:
     label_smoothing : share of the loss that asks for all tokens alike
     rgb : whether it has the RGB branch, for pictures of hands (Stage 2 on)
     pose_widths : of the pose encoder's layers; the paper's, unless a machine is small
+    placed : whether hands and face are told where on the body they are; not so in SIGNET's Stage I
     """
 
     language_model: dict[str, Any]
@@ -57,6 +58,7 @@ class UniSignConfig:
     label_smoothing: float = 0.2
     rgb: bool = False
     pose_widths: tuple[int, ...] = POSE_WIDTHS
+    placed: bool = True
 
 
 class Prompt(NamedTuple):
@@ -86,7 +88,9 @@ class UniSign(nn.Module):
         self.config = config
         reader: Any = language_model or _language_model(config)
         self.language_model: Any = reader
-        self.poses = PoseEncoder(reader.config.d_model, config.rgb, config.pose_widths)
+        self.poses = PoseEncoder(
+            reader.config.d_model, config.rgb, config.pose_widths, config.placed
+        )
         if language_model is None:  # frames start about as long as the tokens of random weights
             with torch.no_grad():
                 self.poses.projection.weight.mul_(reader.config.d_model**-0.5)
