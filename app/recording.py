@@ -2,19 +2,22 @@
 
 ::
 
-    labels.csv                            file,gloss,text,signer,language,may_be_shared
+    labels.csv                            file,gloss,text,signer,language,may_be_shared,video
     clips/ANN_hello_20261121_140312.npz   keypoints: no picture
     clips/ANN_hello_20261121_140312.consent.json
-    not_for_training/                     the same, of who has not agreed to training
+    videos/ANN_hello_20261121_140312.mp4  only of who has agreed to it
+    not_for_training/                     the same three, of who has not agreed to training
 
-A signer agrees to training and to sharing apart from each other, and can take it all back: then
-every clip of theirs is deleted, with its row.
+A signer agrees to training, to sharing and to video apart from each other, and can take it all
+back: then every clip of theirs is deleted, with its row. A video has a picture for each frame of
+the keypoints. It stands apart from the clips, where the corpus reader would take it for another.
 """
 
 import csv
 import io
 import json
 import time
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,24 +25,26 @@ from pathlib import Path
 from fingerpost.app.history_export import file_stem
 from fingerpost.app.observer import Observer, Sight
 from fingerpost.app.output_files import write_text
+from fingerpost.app.tape import NO_PICTURES, Tape
 from fingerpost.edge_runtime.keypoint_files import save_npz
 from fingerpost.edge_runtime.keypoints import PoseSequence
 from fingerpost.edge_runtime.resample import Resampler, sequence_of
 
 FPS = 25.0  # of what is written, however uneven the camera was
 SHORTEST_S = 0.4  # of a clip
-COLUMNS = ("file", "gloss", "text", "signer", "language", "may_be_shared")
+COLUMNS = ("file", "gloss", "text", "signer", "language", "may_be_shared", "video")
 CONSENT = ".consent.json"
-TRAINING, KEPT = "clips", "not_for_training"
+TRAINING, KEPT, VIDEOS = "clips", "not_for_training", "videos"
 
 
 @dataclass(frozen=True)
 class Consent:
-    """What a signer has agreed to, each on its own."""
+    """What a signer has agreed to, each on its own. video : pictures are kept, so a face is"""
 
     signer: str
     training: bool = False
     sharing: bool = False
+    video: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,20 @@ class RecordingFolder:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def add(self, sequence: PoseSequence, label: Label, consent: Consent, now_ms: int) -> Path:
+    def add(
+        self,
+        sequence: PoseSequence,
+        label: Label,
+        consent: Consent,
+        now_ms: int,
+        tape: Tape | None = None,
+    ) -> Path:
         """Writes a clip, its consent, its row; returns the clip's path.
 
-        ValueError where nobody is named, nothing is said, or nobody is seen.
+        tape : what the sequence was made of; its pictures are kept where the consent has video
+
+        ValueError where nobody is named, nothing is said, nobody is seen, or pictures are agreed
+        to and there are none.
         """
         signer = " ".join(consent.signer.split())
         gloss, text = (" ".join(words.split()) for words in (label.gloss, label.text))
@@ -73,21 +88,30 @@ class RecordingFolder:
             raise ValueError("say what is signed first: the sign, or the sentence")
         if not sequence.confidence.any():
             raise ValueError("nobody was seen; the signer's face, arms and hands must be in view")
+        if consent.video and (tape is None or not tape.has_pictures):
+            raise ValueError(NO_PICTURES)
         folder = self.root / (TRAINING if consent.training else KEPT)
         folder.mkdir(parents=True, exist_ok=True)
         path = _free(folder, f"{signer}_{gloss or text}", now_ms)
         about = asdict(consent) | {"signer": signer, "gloss": gloss, "text": text}
-        about |= {"language": label.language, "recorded_ms": now_ms, "holds": "keypoints"}
+        holds = "keypoints and video" if consent.video else "keypoints"
+        about |= {"language": label.language, "recorded_ms": now_ms, "holds": holds}
         write_text(
             path.with_name(path.stem + CONSENT), json.dumps(about, ensure_ascii=False, indent=1)
         )
-        save_npz(path, sequence)
+        video = ""
+        try:
+            save_npz(path, sequence)
+            if consent.video and tape is not None:
+                write_pictures(video_of(path), tape, sequence)
+                video = video_of(path).relative_to(self.root).as_posix()
+        except (ValueError, OSError):  # a full disk: no clip is better than a part of one
+            self._remove([path])
+            raise
         if consent.training:
             shared = "yes" if consent.sharing else "no"
-            row = dict(
-                zip(COLUMNS, (path.name, gloss, text, signer, label.language, shared), strict=True)
-            )
-            self._write_rows([*self._rows(), row])
+            values = (path.name, gloss, text, signer, label.language, shared, video)
+            self._write_rows([*self._rows(), dict(zip(COLUMNS, values, strict=True))])
         return path
 
     def signers(self) -> dict[str, int]:
@@ -112,6 +136,9 @@ class RecordingFolder:
         names = {clip.name for clip in clips if clip.parent.name == TRAINING}
         self._write_rows([row for row in self._rows() if row.get("file") not in names])
         for clip in clips:
+            video = video_of(clip)  # and what of it a crash may have left by halves
+            for path in (video, *video.parent.glob(f".{video.stem}.*.part{video.suffix}")):
+                path.unlink(missing_ok=True)
             clip.unlink(missing_ok=True)
             clip.with_name(clip.stem + CONSENT).unlink(missing_ok=True)
 
@@ -147,6 +174,41 @@ class RecordingFolder:
 def clip_of(consent: Path) -> Path:
     """The clip that a consent is for."""
     return consent.with_name(consent.name.removesuffix(CONSENT) + ".npz")
+
+
+def video_of(clip: Path) -> Path:
+    """Where the pictures of a clip are, if they were agreed to."""
+    folder = clip.parent
+    return (folder.parent / VIDEOS if folder.name == TRAINING else folder) / f"{clip.stem}.mp4"
+
+
+def write_pictures(path: Path, tape: Tape, sequence: PoseSequence) -> None:
+    """Writes a video (.mp4), whole or not at all: for each frame of the keypoints, which were made
+    even, the picture that was taken nearest to its time."""
+    from fingerpost.edge_runtime.video import open_video, write_video
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    times_ms = [sight.time_ms for sight in tape.sights]
+    height, width = tape.picture(0).shape[:2]
+    size = width // 2 * 2, height // 2 * 2  # mp4 wants even numbers
+    with write_video(path, sequence.fps, size) as writer:
+        for t in range(len(sequence)):
+            nearest = _nearest(times_ms, sequence.start_ms + t * 1000 / sequence.fps)
+            writer.write(tape.picture(nearest)[: size[1], : size[0]])
+    try:  # OpenCV says nothing of a full disk
+        with open_video(path) as video:
+            is_whole = video.info.frames == len(sequence)
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise OSError(f"{path} could not be written whole; is the disk full?")
+
+
+def _nearest(times_ms: Sequence[int], time_ms: float) -> int:
+    """The number of the time, of those that rise, that is nearest to another one."""
+    after = min(bisect_left(times_ms, time_ms), len(times_ms) - 1)
+    before = max(after - 1, 0)
+    return before if time_ms - times_ms[before] <= times_ms[after] - time_ms else after
 
 
 def sequence_of_sights(sights: Iterable[Sight], observer: Observer) -> PoseSequence:

@@ -14,6 +14,7 @@ are the ones of the project with threads in them.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 PICTURES_WAITING = 3  # decoded, not yet landmarked: 18 MB at 1080p
 PICTURES_WAITING_LIVE = 1  # of a camera: the newest
 SIGHTS_WAITING = 4  # landmarked, not yet captioned
+RECENT = 50  # pictures that their time is averaged over
 JOIN_S = 5.0  # how long to wait for a thread to end; a landmarker takes 0.1 s at worst
 KEYPOINT_SUFFIXES = (".npz", ".pose")
 
@@ -159,6 +161,8 @@ class VideoObserver:
         self._extractor = "unknown"
         self._people = PeopleSeen(name)
         self._rate = FrameRate(name, live)
+        self.most_fps = 0.0  # pictures a second that are looked at; 0: all. May change meanwhile
+        self.read_ms = 0.0  # a picture takes to be there, lately; of a camera, waiting for it too
 
     def __enter__(self) -> "VideoObserver":
         from fingerpost.edge_runtime.landmarker_bundle import landmarker_bundle
@@ -197,9 +201,17 @@ class VideoObserver:
 
     def _read(self) -> None:
         with Filling(self._pictures):
+            due_ms, began_s = 0.0, time.perf_counter()
             for time_ms, rgb in self._video:
-                if not self._pictures.put((time_ms, rgb)):
-                    return
+                took_ms = (time.perf_counter() - began_s) * 1000
+                self.read_ms += (took_ms - self.read_ms) / RECENT
+                if time_ms >= due_ms:
+                    step_ms = 1000 / self.most_fps if self.most_fps else 0.0
+                    # What a camera missed while it hung is not made up for.
+                    due_ms = (due_ms if time_ms - due_ms < step_ms else time_ms) + step_ms
+                    if not self._pictures.put((time_ms, rgb)):
+                        return
+                began_s = time.perf_counter()
 
     # ---- thread "landmarks" ----------------------------------------------------------------
 
@@ -211,10 +223,12 @@ class VideoObserver:
             with landmarker_class()(width, height, self._bundle, self._mirrored) as landmarker:
                 self._extractor = landmarker.extractor
                 for time_ms, rgb in self._pictures:
+                    began_s = time.perf_counter()
                     keypoints = landmarker.detect(rgb, time_ms)
+                    found_ms = (time.perf_counter() - began_s) * 1000
                     picture = self._kept(rgb)
                     slow = self._rate.push(time_ms, self._pictures.n_dropped)
-                    if not self._sights.put(Sight(time_ms, picture, keypoints, slow)):
+                    if not self._sights.put(Sight(time_ms, picture, keypoints, slow, found_ms)):
                         return
 
     def _kept(self, rgb: np.ndarray) -> np.ndarray | None:
@@ -234,6 +248,11 @@ class VideoObserver:
     def problem(self) -> str:
         """One line on why the video ended before its time; "" when it did not."""
         return self._video.problem
+
+    @property
+    def n_dropped(self) -> int:
+        """Pictures of a camera for which there was no time; not those that ``most_fps`` leaves."""
+        return self._pictures.n_dropped
 
     def poll(self) -> Sight | None:
         sight = self._sights.poll()

@@ -6,7 +6,7 @@
     the window's thread  takes that sight, and all events since, from its clock
 
 A sight that nobody took is replaced by the next one; an event is never lost. The other half of
-``session.py``: nothing else of the app starts threads.
+``session.py``: nothing else of the app starts threads, but for the libraries that it calls.
 """
 
 import threading
@@ -14,17 +14,17 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from fingerpost.app.freed_memory import give_back_freed_memory
 from fingerpost.app.observer import Observer, Sight
 from fingerpost.app.session import JOIN_S, Session, Step, StreamingCaptioner, VideoObserver
+from fingerpost.app.tape import Tape
 from fingerpost.edge_runtime.captions import CaptionEvent
 from fingerpost.edge_runtime.keypoints import KeypointFrame
 
 LONGEST_PAUSE_S = 1.0  # between two pictures of a video; a gap in its times is not sat through
-MOST_ON_TAPE = 1800  # sights: a minute at 30 a second; a recording that nobody ends is no leak
 RECENT = 50  # sights that rates and times are averaged over
 
 T = TypeVar("T")
@@ -41,11 +41,14 @@ class News:
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast the worker is. sights_per_s : keypoints found; model_ms : of a sight, mean and most
+    """How fast the worker is. sights_per_s : keypoints found
+    found_ms : finding them in a picture, mean and most; model_ms : of a sight, mean and most
     n_replaced : sights that were not shown, because a newer one came first
     """
 
     sights_per_s: float
+    found_ms: float
+    most_found_ms: float
     model_ms: float
     most_model_ms: float
     n_replaced: int
@@ -67,9 +70,10 @@ class SessionWorker:
         self._ended = False
         self._error: BaseException | None = None
         self._times_s: deque[float] = deque(maxlen=RECENT)
+        self._found_ms: deque[float] = deque(maxlen=RECENT)
         self._model_ms: deque[float] = deque(maxlen=RECENT)
         self._n_replaced = 0
-        self._tape: list[Sight] | None = None  # while something is recorded
+        self._tape: Tape | None = None  # while something is recorded
         self.observer: Observer | None = None  # once it is open
         self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
 
@@ -98,30 +102,34 @@ class SessionWorker:
         with self._lock:
             self._requests.append(request)
 
-    def begin_tape(self) -> None:
-        """From here on every sight is kept, its keypoints only, until ``end_tape``."""
+    def begin_tape(self, pictures: bool = False) -> None:
+        """From here on every sight is kept until ``end_tape``: its keypoints, and its picture
+        where that is wanted."""
         with self._lock:
-            self._tape = []
+            self._tape = Tape(pictures)
 
     def taped(self) -> int:
         """How many sights are on the tape."""
         with self._lock:
-            return len(self._tape or ())
+            return 0 if self._tape is None else len(self._tape)
 
-    def end_tape(self) -> tuple[Sight, ...]:
-        """All sights since ``begin_tape``, the first ``MOST_ON_TAPE`` of them; none without it."""
+    def end_tape(self) -> Tape:
+        """What was seen since ``begin_tape``; an empty tape without it."""
         with self._lock:
-            tape, self._tape = self._tape or [], None
-        return tuple(tape)
+            tape, self._tape = self._tape or Tape(), None
+        return tape
 
     def pace(self) -> Pace:
         with self._lock:
-            times, models = list(self._times_s), list(self._model_ms)
+            times = list(self._times_s)
+            found, models = list(self._found_ms), list(self._model_ms)
             n_replaced = self._n_replaced
         span_s = times[-1] - times[0] if len(times) > 1 else 0.0
         rate = (len(times) - 1) / span_s if span_s > 0 else 0.0
-        mean = sum(models) / len(models) if models else 0.0
-        return Pace(rate, mean, max(models, default=0.0), n_replaced)
+        return Pace(
+            *(rate, _mean(found), max(found, default=0.0)),
+            *(_mean(models), max(models, default=0.0), n_replaced),
+        )
 
     def stop(self) -> None:
         """Ends the session. A camera that hangs in a read is left behind, as the session does."""
@@ -155,6 +163,7 @@ class SessionWorker:
                     self._wait_until(began_s + step.sight.time_ms / 1000)
                 if self._stopping.is_set():
                     return
+                self._tape_it(step.sight)
                 self._post(step, timed.last_ms)
                 self._answer_requests(session)
 
@@ -162,16 +171,22 @@ class SessionWorker:
         """A file is played at its own pace."""
         self._stopping.wait(min(max(moment_s - time.monotonic(), 0.0), LONGEST_PAUSE_S))
 
+    def _tape_it(self, sight: Sight | None) -> None:
+        """Not under the lock: a picture takes milliseconds to be made small, and a window waits."""
+        with self._lock:
+            tape = self._tape
+        if tape is not None and sight is not None:
+            tape.push(sight)
+
     def _post(self, step: Step, model_ms: float) -> None:
         with self._lock:
             self._events += step.events
             if step.sight is None:
                 return
-            if self._tape is not None and len(self._tape) < MOST_ON_TAPE:
-                self._tape.append(replace(step.sight, rgb=None))
             self._n_replaced += self._sight is not None
             self._sight = step.sight
             self._times_s.append(time.monotonic())
+            self._found_ms.append(step.sight.found_ms)
             self._model_ms.append(model_ms)
 
     def _answer_requests(self, session: Session) -> None:
@@ -187,6 +202,10 @@ class SessionWorker:
     def _finish(self, error: BaseException | None) -> None:
         with self._lock:
             self._ended, self._error = True, error
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
 
 
 class TimedCaptioner:

@@ -2,14 +2,25 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from fingerpost.app import recording
 from fingerpost.app.observer import Sight
-from fingerpost.app.recording import Consent, Label, RecordingFolder, sequence_of_sights
+from fingerpost.app.recording import (
+    Consent,
+    Label,
+    RecordingFolder,
+    sequence_of_sights,
+    video_of,
+    write_pictures,
+)
+from fingerpost.app.tape import Tape
 from fingerpost.edge_runtime.keypoint_files import load_npz
 from fingerpost.edge_runtime.keypoints import SIGN69, KeypointFrame, PoseSequence
+from fingerpost.edge_runtime.video import open_video
 from fingerpost.trainer.corpora import read_corpus
 
 ANN = Consent("Ann", training=True, sharing=True)
@@ -99,6 +110,74 @@ def test_what_is_no_clip_is_refused_and_leaves_nothing(folder):
         with pytest.raises(ValueError, match=message):
             folder.add(sequence(seen), label, consent, 0)
     assert not folder.root.exists() and folder.signers() == {}
+
+
+def filmed(n=20, step_ms=40, pictures=True):
+    """A tape of n sights whose pictures are of the brightness 10 times their number."""
+    tape = Tape(with_pictures=True)
+    for sight in sights(n, step_ms):
+        grey = np.full((97, 129, 3), sight.time_ms // step_ms * 10, np.uint8) if pictures else None
+        tape.push(replace(sight, rgb=grey))
+    return tape
+
+
+def kept(folder):
+    return sorted(p.relative_to(folder.root).as_posix() for p in folder.root.rglob("*.*"))
+
+
+def test_video_is_kept_only_of_who_has_agreed_to_it(folder):
+    without = folder.add(sequence(), HELLO, ANN, 0, filmed())
+    assert not [name for name in kept(folder) if name.endswith(".mp4")]
+    about = json.loads((without.parent / f"{without.stem}.consent.json").read_text())
+    assert about["video"] is False and about["holds"] == "keypoints"
+    filmed_clip = folder.add(sequence(), HELLO, replace(ANN, video=True), 5000, filmed())
+    about = json.loads((filmed_clip.parent / f"{filmed_clip.stem}.consent.json").read_text())
+    assert about["video"] is True and about["holds"] == "keypoints and video"
+    assert [row["video"] for row in rows(folder)] == ["", f"videos/{filmed_clip.stem}.mp4"]
+    samples = list(read_corpus("own_folder", folder.root))  # the video is no sample of its own
+    assert [sample.media for sample in samples] == [without, filmed_clip]
+    private = folder.add(sequence(), HELLO, Consent("Cat", video=True), 9000, filmed())
+    assert video_of(private) == private.with_suffix(".mp4") and video_of(private).is_file()
+    assert private.parent.name == "not_for_training" and len(rows(folder)) == 2
+
+
+def test_a_video_has_a_picture_for_each_frame_of_the_keypoints(tmp_path):
+    tape = filmed(11, 80)  # 12.5 a second
+    made = sequence_of_sights(tape.sights, Camera())
+    write_pictures(tmp_path / "clip.mp4", tape, made)
+    with open_video(tmp_path / "clip.mp4") as video:
+        assert (video.info.width, video.info.height, video.info.fps) == (128, 96, 25.0)
+        seen = [round(rgb.mean() / 10) for _, rgb in video]
+    assert seen == [t // 2 for t in range(21)]  # of two that are as near, the earlier
+
+
+def test_withdrawal_deletes_videos_and_what_a_crash_left_of_one(folder):
+    agreed = replace(BEN, video=True)
+    clip = folder.add(sequence(), HELLO, agreed, 0, filmed())
+    folder.add(sequence(), HELLO, replace(agreed, training=False), 0, filmed())
+    (folder.root / "videos" / f".{clip.stem}.123.part.mp4").touch()
+    folder.withdraw("Ben B.")
+    assert kept(folder) == ["labels.csv"] and rows(folder) == []
+
+
+def test_video_that_is_agreed_to_and_not_there_is_refused_and_leaves_nothing(folder):
+    agreed = replace(ANN, video=True)
+    for tape in (None, Tape(), filmed(pictures=False)):
+        with pytest.raises(ValueError, match="gives no pictures"):
+            folder.add(sequence(), HELLO, agreed, 0, tape)
+    assert not folder.root.exists()
+
+
+def test_a_disk_that_will_not_have_the_video_leaves_no_part_of_the_clip(folder, monkeypatch):
+    def full(path, *_):
+        path.touch()
+        raise OSError("no space left")
+
+    monkeypatch.setattr(recording, "write_pictures", full)
+    (folder.root / "videos").mkdir(parents=True)
+    with pytest.raises(OSError, match="no space"):
+        folder.add(sequence(), HELLO, replace(ANN, video=True), 0, filmed())
+    assert kept(folder) == ["labels.csv"] and rows(folder) == []
 
 
 class Camera:

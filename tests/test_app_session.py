@@ -214,3 +214,34 @@ def test_what_a_source_is_told_from_its_name(tmp_path, monkeypatch):
         observe(str(tmp_path / "a.npz"), mirrored=True)
     assert observe("7").live
     assert sessions.observe("7").name == "camera 7"
+
+
+@pytest.mark.parametrize(
+    ("most_fps", "seen"),
+    [(0.0, range(8)), (12.5, [0, 2, 4, 6]), (10.0, [0, 3, 5]), (60.0, range(8))],
+)
+def test_no_more_pictures_are_looked_at_than_are_wanted(most_fps, seen):
+    observer = watch(FakeVideo(frames=8), keep_pictures=True)  # 25 a second
+    observer.most_fps = most_fps
+    with observer:
+        found = [int(sight.rgb[0, 0, 0]) for sight in observer]
+    assert found == list(seen) and observer.n_dropped == 0
+
+
+def test_what_a_camera_missed_while_it_hung_is_not_made_up_for():
+    class Hung(FakeVideo):
+        def __iter__(self):
+            for time_ms in (0, 40, 80, 4000, 4040, 4080, 4120, 4160):
+                yield time_ms, np.zeros((48, 64, 3), np.uint8)
+
+    observer = watch(Hung())
+    observer.most_fps = 12.5
+    with observer:
+        times = [sight.time_ms for sight in observer]
+    assert times == [0, 80, 4000, 4080, 4160]
+
+
+def test_a_sight_says_how_long_it_took_and_the_observer_how_long_pictures_do():
+    with watch(FakeVideo(frames=3)) as observer:
+        assert all(sight.found_ms > 0 for sight in observer)
+        assert observer.read_ms > 0

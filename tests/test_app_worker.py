@@ -6,11 +6,13 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from fingerpost.app import tape as tapes
 from fingerpost.app.observer import Sight
 from fingerpost.app.platforms import sources
 from fingerpost.app.platforms.sources import LoopedVideo, known_sources, watch
 from fingerpost.app.session import Session
 from fingerpost.app.session_worker import Cancelled, Errand, SessionWorker
+from fingerpost.app.tape import Tape
 from fingerpost.edge_runtime.captions import Line, LineCompleted
 from fingerpost.edge_runtime.keypoints import SIGN69, KeypointFrame
 
@@ -20,8 +22,8 @@ class Observer:
 
     name, fps, live, schema, size, problem = "fake", 25.0, True, SIGN69, (64, 48), ""
 
-    def __init__(self, n=6, hold_at=None, fail_at=None):
-        self.n, self.hold_at, self.fail_at = n, hold_at, fail_at
+    def __init__(self, n=6, hold_at=None, fail_at=None, pictures=False):
+        self.n, self.hold_at, self.fail_at, self.pictures = n, hold_at, fail_at, pictures
         self.held, self.go = threading.Event(), threading.Event()
 
     def __iter__(self):
@@ -32,7 +34,8 @@ class Observer:
             if t == self.fail_at:
                 raise ValueError("the camera is gone")
             unseen = KeypointFrame(t, np.zeros((69, 3), np.float32), np.zeros(69, np.float32))
-            yield Sight(t, None, unseen)
+            picture = np.full((48, 64, 3), 20 * t, np.uint8) if self.pictures else None
+            yield Sight(t, picture, unseen, found_ms=float(t))
 
 
 class Captioner:
@@ -183,12 +186,39 @@ def test_sources_by_name(tmp_path):
     assert known_sources()[-1] == sources.DEMO
 
 
-def test_a_tape_has_every_sight_and_no_picture():
-    observer = Observer(n=8, hold_at=2)
+@pytest.mark.parametrize("pictures", [False, True])
+def test_a_tape_has_every_sight_and_pictures_only_where_they_are_wanted(pictures):
+    observer = Observer(n=8, hold_at=2, pictures=True)
     worker = worker_of(observer)
-    assert observer.held.wait(20) and worker.end_tape() == ()
-    worker.begin_tape()
+    assert observer.held.wait(20) and len(worker.end_tape()) == 0
+    worker.begin_tape(pictures)
     observer.go.set()
     ended(worker)
-    assert [sight.time_ms for sight in worker.end_tape()] == [2, 3, 4, 5, 6, 7]
-    assert worker.end_tape() == ()
+    assert worker.taped() == 6
+    tape = worker.end_tape()
+    assert [sight.time_ms for sight in tape.sights] == [2, 3, 4, 5, 6, 7]
+    assert all(sight.rgb is None for sight in tape.sights)
+    assert tape.has_pictures == pictures
+    if pictures:
+        assert [round(tape.picture(t).mean() / 20) for t in range(6)] == [2, 3, 4, 5, 6, 7]
+    else:
+        with pytest.raises(ValueError, match="gives no pictures"):
+            tape.picture(0)
+    assert len(worker.end_tape()) == 0 and worker.taped() == 0
+
+
+def test_a_tape_is_no_longer_and_its_pictures_no_larger_than_they_may_be(monkeypatch):
+    monkeypatch.setattr(tapes, "MOST_ON_TAPE", 2)
+    tape = Tape(with_pictures=True)
+    assert not tape.has_pictures
+    for t in range(3):
+        unseen = KeypointFrame(t, np.zeros((69, 3), np.float32), np.zeros(69, np.float32))
+        tape.push(Sight(t, np.zeros((1080, 1920, 3), np.uint8), unseen))
+    assert len(tape) == 2 and tape.picture(1).shape == (540, 960, 3)
+
+
+def test_the_pace_knows_what_finding_keypoints_took():
+    worker = worker_of(Observer(n=4))
+    ended(worker)
+    pace = worker.pace()
+    assert (pace.found_ms, pace.most_found_ms) == (1.5, 3.0)  # 0, 1, 2, 3

@@ -124,6 +124,8 @@ class Shell(FloatLayout):
     def _show(self, name: str, screen: Widget) -> None:
         self.close_dialog()
         before, self.name, self.screen = self.screen, name, screen
+        if isinstance(before, FOR_RECORDING):
+            before.take.leave()
         if isinstance(before, FOR_RECORDING) or isinstance(screen, FOR_RECORDING):
             self.state.forget_line()
         self._navigation.clear_widgets()
@@ -212,9 +214,13 @@ class Shell(FloatLayout):
 
         doing : words for it
         """
+        self.require_idle()
+        self.doing, self.errand = doing, Errand(work)
+
+    def require_idle(self) -> None:
+        """ValueError while an errand is being done."""
         if self.errand is not None:
             raise ValueError(_("Something else is being done; wait for it, or cancel it."))
-        self.doing, self.errand = doing, Errand(work)
 
     def speak(self, words: str) -> None:
         """Says a text aloud, by what this system speaks with."""

@@ -8,7 +8,8 @@ from kivy.metrics import dp
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
-from fingerpost.app.observer import Observer, Sight
+from fingerpost.app.observer import Observer
+from fingerpost.app.tape import Tape
 from fingerpost.app.translations import _
 from fingerpost.app.ui.live_picture import LivePicture
 from fingerpost.app.ui.theme import NARROW, S
@@ -35,19 +36,22 @@ class Beside(BoxLayout):
 
 
 class Take(BoxLayout):
-    """taken : called with the sights of each take, and what saw them
+    """taken : called with the tape of each take, and what saw it
     ready : raises ValueError while no take may be made yet, with what is missing
+    pictures : whether the tape is to have pictures; asked when a take begins
     """
 
     def __init__(
         self,
         shell: "Shell",
-        taken: Callable[[tuple[Sight, ...], Observer], object],
+        taken: Callable[[Tape, Observer], object],
         ready: Callable[[], None],
+        pictures: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(orientation="vertical", size_hint_y=None, spacing=dp(S))
         self.bind(minimum_height=self.setter("height"))
         self.shell, self._taken, self._ready = shell, taken, ready
+        self._pictures = pictures
         self._left_s: float | None = None  # of the countdown
         self.recording = False
         self._told_problem = ""
@@ -92,10 +96,16 @@ class Take(BoxLayout):
             self._ready()
             self._left_s = float(COUNTDOWN_S)
 
+    def leave(self) -> None:
+        """Another screen comes: a take that is not ended is thrown away."""
+        self.recording, self._left_s = False, None
+        if self.shell.state.worker is not None:
+            self.shell.state.worker.end_tape()
+
     def _begin(self) -> None:
         self._left_s = None
         if self.shell.state.worker is not None:
-            self.shell.state.worker.begin_tape()
+            self.shell.state.worker.begin_tape(self._pictures())
             self.recording = True
 
     def _end(self) -> None:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from kivy.uix.boxlayout import BoxLayout
 
-from fingerpost.app.observer import Observer, Sight
+from fingerpost.app.observer import Observer
+from fingerpost.app.tape import Tape
 from fingerpost.app.translations import _
 from fingerpost.app.ui.dialogs import question
 from fingerpost.app.ui.fonts import font_for
@@ -66,11 +67,11 @@ class TeachScreen(BoxLayout):
             raise ValueError(_("Say what the sign means first."))
         sign_name(self.name.text)
 
-    def _taken(self, sights: tuple[Sight, ...], observer: Observer) -> None:
+    def _taken(self, tape: Tape, observer: Observer) -> None:
         """A take may hold one example or all of them, each from rest to rest."""
         hand = self.shell.state.settings.dominant_hand
         cutter = ExampleCutter(observer.schema, observer.aspect, hand)
-        found = [example for sight in sights for example in cutter.push(sight.keypoints)]
+        found = [example for sight in tape.sights for example in cutter.push(sight.keypoints)]
         found += cutter.flush()
         if not found:
             raise ValueError(_("No sign was seen in this take."))
