@@ -8,6 +8,9 @@ from fingerpost.trainer.models.ms_mae_translator import MsMaeTranslator, MsMaeTr
 from fingerpost.trainer.models.pocket import Pocket, PocketConfig
 from fingerpost.trainer.models.pocket_sizes import PocketTranslatorConfig
 from fingerpost.trainer.models.pocket_translator import PocketTranslator
+from fingerpost.trainer.models.sigma import Sigma
+from fingerpost.trainer.models.sigma_config import SigmaConfig
+from fingerpost.trainer.models.signet import Signet, SignetConfig
 from fingerpost.trainer.models.uni_sign import UniSign, UniSignConfig
 
 MODELS: dict[str, tuple[Any, Any]] = {
@@ -16,5 +19,7 @@ MODELS: dict[str, tuple[Any, Any]] = {
     "ms_mae_translator": (MsMaeTranslatorConfig, MsMaeTranslator),
     "pocket": (PocketConfig, Pocket),
     "pocket_translator": (PocketTranslatorConfig, PocketTranslator),
+    "signet": (SignetConfig, Signet),
+    "sigma": (SigmaConfig, Sigma),
     "uni_sign": (UniSignConfig, UniSign),
 }

@@ -83,19 +83,25 @@ class Losses(NamedTuple):
 class UniSign(nn.Module):
     """(B, T, 69, 3) keypoints of ``preprocess_uni_sign`` and a prompt, to the loss or to text."""
 
+    config_type: type[UniSignConfig] = UniSignConfig
+
     def __init__(self, config: UniSignConfig, language_model: nn.Module | None = None) -> None:
         super().__init__()
         self.config = config
         reader: Any = language_model or _language_model(config)
         self.language_model: Any = reader
-        self.poses = PoseEncoder(
-            reader.config.d_model, config.rgb, config.pose_widths, config.placed
-        )
-        if language_model is None:  # frames start about as long as the tokens of random weights
-            with torch.no_grad():
-                self.poses.projection.weight.mul_(reader.config.d_model**-0.5)
+        width = reader.config.d_model
+        # frames start about as long as the tokens of random weights
+        self.poses: Any = self._new_poses(width, 1.0 if language_model else width**-0.5)
         fast_linears(self)
         keep_shared_once(self)
+
+    def _new_poses(self, width: int, length: float) -> nn.Module:
+        """What makes frames of keypoints: of the language model's width, so many times as long."""
+        poses = PoseEncoder(width, self.config.rgb, self.config.pose_widths, self.config.placed)
+        with torch.no_grad():
+            poses.projection.weight.mul_(length)
+        return poses
 
     @classmethod
     def with_language_model(cls, name_or_path: str, **fields: Any) -> "UniSign":
@@ -104,7 +110,7 @@ class UniSign(nn.Module):
         fields : of ``UniSignConfig``
         """
         model = pretrained_language_model(name_or_path, _check_kind)
-        return cls(UniSignConfig(language_model=model.config.to_diff_dict(), **fields), model)
+        return cls(cls.config_type(language_model=model.config.to_diff_dict(), **fields), model)
 
     def with_rgb(self, backbone: dict[str, Tensor] | None = None) -> "UniSign":
         """What Stage 2 starts from: this model and a fresh RGB branch, with the same outputs.
@@ -169,8 +175,8 @@ class UniSign(nn.Module):
 
     def _read(self, poses: Tensor, frame_mask: Tensor, prompt: Prompt) -> tuple[Tensor, Tensor]:
         """The language model's reading of the prompt and the frames: (R, P + T, D), (R, P + T)."""
-        words = read_tokens(self.language_model, prompt.ids)
-        embeds, mask = _after_words(words, poses, frame_mask, prompt)
+        words = self.prompt_words(prompt.ids, for_loss=True)
+        embeds, mask = after_words(words, poses, frame_mask, prompt)
         encoder = self.language_model.get_encoder()
         return encoder(inputs_embeds=embeds, attention_mask=mask).last_hidden_state, mask
 
@@ -258,8 +264,17 @@ class UniSign(nn.Module):
         hands: HandPictures | None = None,
     ) -> tuple[Tensor, Tensor]:
         """What the language model reads: the prompt, then the frames. (R, P + T, D), (R, P + T)."""
-        words = self.language_model.get_input_embeddings()(prompt.ids)
-        return _after_words(words, self._read_frames(keypoints, hands), frame_mask, prompt)
+        words = self.prompt_words(prompt.ids)
+        return after_words(words, self._read_frames(keypoints, hands), frame_mask, prompt)
+
+    def prompt_words(self, ids: Tensor, for_loss: bool = False) -> Tensor:
+        """Token ids of the prompt (R, P) to what stands before the frames, (R, P, D).
+
+        for_loss : of the answers' tokens, as ``read_tokens`` needs it
+        """
+        if for_loss:
+            return read_tokens(self.language_model, ids)
+        return self.language_model.get_input_embeddings()(ids)
 
     def _read_frames(self, keypoints: Tensor, hands: HandPictures | None) -> Tensor:
         """(B, T, 69, 3), or (B, T) tokens in their place, to (B, T, D)."""
@@ -276,7 +291,7 @@ class UniSign(nn.Module):
         return poses
 
 
-def _after_words(
+def after_words(
     words: Tensor, poses: Tensor, frame_mask: Tensor, prompt: Prompt
 ) -> tuple[Tensor, Tensor]:
     """The prompt (R, P, D), then its clip's frames of (B, T, D); and which of both count."""
