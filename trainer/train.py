@@ -189,10 +189,11 @@ def take_step(
         share = batch.weight / everywhere
         more = i + 1 < len(batches)
         with accelerator.no_sync(model) if more else contextlib.nullcontext():
-            terms = task.losses(model, batch.to(accelerator.device))
+            on_device = batch.to(accelerator.device)
+            terms = task.losses(model, on_device)
             loss = torch.stack(list(terms.values())).sum()
             accelerator.backward(loss * share * accelerator.num_processes)
-        for name, value in ({"loss": loss} | terms).items():
+        for name, value in ({"loss": loss} | terms | on_device.figures).items():
             figures[name] = figures.get(name, 0) + value.detach() * share
     if training.clip_norm:
         norm = accelerator.clip_grad_norm_(model.parameters(), training.clip_norm)

@@ -20,11 +20,13 @@ class Batch:
     """inputs : what the network is called with
     weight : how many labels or tokens the loss is the mean of
     clips : what ``Task.prepare`` made of each clip, for the answers
+    figures : what ``Task.losses`` found that a log should say, beside the terms of the loss
     """
 
     inputs: dict[str, Any]
     weight: int
     clips: list[Any] = field(default_factory=list)
+    figures: dict[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: Any) -> "Batch":
         moved = {k: _to(v, device) for k, v in self.inputs.items()}
