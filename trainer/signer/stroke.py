@@ -1,6 +1,7 @@
 """One sign as a stroke: from phonology to dense tracks of the hands, with a signer's variation."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -93,8 +94,16 @@ def place_hand(
             place = place + signer.style.lean
     shape = handshape(posture.shape)
     rotation = hand_rotation(parse_direction(posture.fingers), parse_direction(posture.palm))
-    reach = contact_point(posture.contact, hand_joints(shape)) * signer.body.hand
+    reach = _reach(posture.shape, posture.contact) * signer.body.hand
     return place + offset * size - rotation @ reach, rotation, shape
+
+
+@cache  # of HANDSHAPES and CONTACTS; without it, half the time of a sentence
+def _reach(shape: str, contact: str) -> np.ndarray:
+    """Where a handshape's contact is in the hand frame, (3,), metres."""
+    reach = contact_point(contact, hand_joints(handshape(shape)))
+    reach.setflags(write=False)
+    return reach
 
 
 def _keys(
