@@ -130,7 +130,7 @@ def _draw(shape: str, inventory: Inventory, rng: np.random.Generator) -> Sign:
     place = _pick(inventory.places, rng)
     at = rng.normal(0, 2.5, 3) + [0, 0, 4]  # (in, up, fwd) centimetres from the place
     first = Posture(shape, _place(place, at), _pick(_FINGERS, rng), _pick(_PALMS, rng))
-    path = (first,)
+    path: tuple[Posture, ...] = (first,)
     if inventory.path_cm[1]:
         way = rng.normal(0, 1, 3) * [1, 1, 0.5]
         way *= rng.uniform(*inventory.path_cm) / np.linalg.norm(way)
