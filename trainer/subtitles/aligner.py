@@ -1,0 +1,174 @@
+"""Subtitles of a signed video, each at the time at which it is signed.
+
+    placements = align_subtitles(cues, sequence)            # by motion alone
+    placements = align_subtitles(cues, sequence, reader)    # by a trained model
+
+Every subtitle is placed for itself, by motion (``placing``) or by a model that looks at 20 seconds
+around it ("Lost in Translation, Found in Embeddings", section 4.2); what overlaps is taken apart
+(``warping``); who found no place is put between its neighbours. In order, and nothing is lost.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from fingerpost.edge_runtime.keypoints import KeypointSchema, PoseSequence
+from fingerpost.edge_runtime.timed_text import Cue
+from fingerpost.trainer.subtitles.activity import signing
+from fingerpost.trainer.subtitles.placing import PlacingSettings, place_subtitles
+from fingerpost.trainer.subtitles.warping import without_overlaps
+from fingerpost.trainer.subtitles.windows import Window, window_around
+from fingerpost.trainer.text import clean_text
+
+SHORTEST_MS = 200  # of a subtitle that is put between its neighbours
+
+How = Literal["found", "guessed", "unplaceable"]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """When a subtitle is shown from now on.
+
+    span : start and end in ms; None where there is no room for it
+    how : found in the signing; guessed, between its neighbours; unplaceable
+    """
+
+    span: tuple[int, int] | None
+    how: How
+
+
+class WindowReader(Protocol):
+    """A model that finds texts in windows of video.
+
+    view : the keypoints that it wants
+    """
+
+    view: KeypointSchema
+
+    def spans(
+        self, sequence: PoseSequence, asked: Sequence[tuple[Window, str]]
+    ) -> list[tuple[float, float] | None]:
+        """Of each text the first frame in its window and the one after the last; None: no answer.
+
+        sequence : of ``view``, at ``windows.FPS``
+        """
+        ...
+
+
+def align_subtitles(
+    cues: Sequence[Cue],
+    sequence: PoseSequence,
+    reader: WindowReader | None = None,
+    settings: PlacingSettings | None = None,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Placement]:
+    """A placement for each cue, in the order of ``cues``.
+
+    By their old times the new ones are in order and apart. A cue that says nothing ("[music]") is
+    not looked for. Times are those of the sequence, whatever the frame rate.
+
+    cues : in any order
+    reader : a model; None: by motion alone
+    tell : is told how many subtitles of how many the model has been asked for
+    """
+    order = sorted(range(len(cues)), key=lambda i: (cues[i].start_ms, cues[i].end_ms, i))
+    ordered = [cues[i] for i in order]
+    texts = [clean_text(cue.text) for cue in ordered]
+    spoken = [k for k, text in enumerate(texts) if text]
+    times = [(ordered[k].start_ms, ordered[k].end_ms) for k in spoken]
+    letters = [len(texts[k]) for k in spoken]
+    found, offsets = place_subtitles(times, letters, signing(sequence), settings)
+    spans: list[tuple[int, int] | None] = [None] * len(ordered)
+    for k, span in zip(spoken, found, strict=True):
+        spans[k] = span
+    if reader is not None and len(sequence):
+        _ask(reader, sequence, [(k, texts[k], times[n]) for n, k in enumerate(spoken)], spans, tell)
+    spans = without_overlaps(spans)
+    moved = np.interp(np.arange(len(ordered)), spoken, offsets) if spoken else [0] * len(ordered)
+    wanted = [
+        (round(cue.start_ms + by), round(cue.end_ms + by))
+        for cue, by in zip(ordered, moved, strict=True)
+    ]
+    placed = between_neighbours(spans, wanted)
+    result: list[Placement] = [Placement(None, "unplaceable")] * len(cues)
+    for i, was, span in zip(order, spans, placed, strict=True):
+        how: How = "found" if was else "guessed" if span else "unplaceable"
+        result[i] = Placement(span, how)
+    return result
+
+
+def between_neighbours(
+    spans: Sequence[tuple[int, int] | None], wanted: Sequence[tuple[int, int]]
+) -> list[tuple[int, int] | None]:
+    """The spans, with those that are missing put between the others, near where they are wanted.
+
+    Where there is too little room they become shorter, the more the longer; where not even
+    ``SHORTEST_MS`` (or what they had, if that is less) is left for each, the last ones stay None.
+
+    spans : start and end in ms, in order and apart; wanted : of all of them
+    """
+    placed = list(spans)
+    first = 0
+    while first < len(placed):
+        end = first
+        while end < len(placed) and spans[end] is None:
+            end += 1
+        before = placed[first - 1] if first else None
+        after = spans[end] if end < len(spans) else None
+        if end > first:
+            low = before[1] if before is not None else 0
+            placed[first:end] = _fitted(wanted[first:end], low, after[0] if after else None)
+        first = end + 1
+    return placed
+
+
+def _fitted(
+    wanted: Sequence[tuple[int, int]], low: int, high: int | None
+) -> list[tuple[int, int] | None]:
+    """Spans within low to high (None: no limit), in order, as near to the wanted as can be."""
+    lengths = [max(end - start, 1) for start, end in wanted]
+    if high is None:
+        high = max(low, max(end for _, end in wanted)) + sum(lengths)
+    least = [min(length, SHORTEST_MS) for length in lengths]
+    kept = len(wanted)
+    while kept and sum(least[:kept]) > high - low:
+        kept -= 1
+    spare, longer = high - low - sum(least[:kept]), sum(lengths[:kept]) - sum(least[:kept])
+    share = min(1.0, spare / longer) if longer else 1.0
+    lengths = [a + int((b - a) * share) for a, b in zip(least, lengths, strict=True)][:kept]
+    fitted: list[tuple[int, int] | None] = []
+    left = sum(lengths)
+    for (start, _), length in zip(wanted, lengths, strict=False):
+        start = min(max(start, low), high - left)  # those that come later need their room
+        fitted.append((start, start + length))
+        low, left = start + length, left - length
+    return fitted + [None] * (len(wanted) - kept)
+
+
+def _ask(
+    reader: WindowReader,
+    sequence: PoseSequence,
+    asked: Sequence[tuple[int, str, tuple[int, int]]],
+    spans: list[tuple[int, int] | None],
+    tell: Callable[[int, int], None],
+    batch: int = 16,
+) -> None:
+    """Writes a model's answers into ``spans``; where it has none, what was found stays.
+
+    asked : number of the span, text, the times that it has had so far
+    """
+    for first in range(0, len(asked), batch):
+        rows = asked[first : first + batch]
+        questions = []
+        for k, text, own in rows:
+            around = spans[k] or own
+            end_ms = sequence.start_ms + sequence.duration_ms
+            questions.append((window_around(*around, sequence.start_ms, end_ms), text))
+        answers = reader.spans(sequence, questions)
+        for (k, _, _), (window, _), answer in zip(rows, questions, answers, strict=True):
+            if answer is not None:
+                start_ms, end_ms = window.span_ms(*answer)
+                spans[k] = (start_ms, end_ms) if start_ms < end_ms else spans[k]
+        tell(min(first + batch, len(asked)), len(asked))
