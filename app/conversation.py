@@ -11,7 +11,7 @@ from typing import Protocol
 from fingerpost.app.caption_board import ShownLine
 from fingerpost.edge_runtime.captions import CaptionEvent, Line, LineCompleted
 
-SIGNED, TYPED = "signed", "typed"  # how an entry was said
+SIGNED, TYPED, SPOKEN = "signed", "typed", "spoken"  # how an entry was said
 MOST_ENTRIES = 300  # of scroll-back; a kiosk runs for months
 MOST_READINGS = 3
 MOST_IN_BAND = 3  # finished lines that the caption band may show
@@ -21,8 +21,8 @@ MOST_IN_BAND = 3  # finished lines that the caption band may show
 class Entry:
     """One line of the conversation.
 
-    key : counts up; how : SIGNED or TYPED; said_ms : time of day, since 1970
-    start_ms, end_ms : of signing, in the time of its source; 0 of what was typed
+    key : counts up; how : SIGNED, TYPED or SPOKEN; said_ms : time of day, since 1970
+    start_ms, end_ms : of signing, in the time of its source; 0 of a reply
     readings : other texts that it may have been, best first
     chosen : a reader took one of the readings
     """
@@ -86,12 +86,12 @@ class Conversation:
             if event.line.text.strip():
                 self._add(_entry_of(event.line, self._next_key, now_ms), now_ms)
 
-    def reply(self, text: str, now_ms: int) -> Entry:
-        """What the hearing side typed; ValueError where it is empty."""
+    def reply(self, text: str, now_ms: int, how: str = TYPED) -> Entry:
+        """What the hearing side typed or spoke; ValueError where it is empty."""
         text = " ".join(text.split())
         if not text:
             raise ValueError("type something first")
-        entry = Entry(self._next_key, TYPED, text, now_ms)
+        entry = Entry(self._next_key, how, text, now_ms)
         return self._add(entry, now_ms)
 
     def choose(self, key: int, reading: str) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from fingerpost.app.conversation import SIGNED, Entry
+from fingerpost.app.conversation import SIGNED, SPOKEN, TYPED, Entry
 from fingerpost.app.output_files import write_text
 from fingerpost.app.subtitles import cues
 from fingerpost.edge_runtime.captions import Line
@@ -15,6 +15,7 @@ from fingerpost.edge_runtime.timed_text import Cue, srt, vtt
 
 FORMATS = ("txt", "srt", "vtt", "json")
 LONGEST_NAME = 60
+_WIDEST = max(len(how) for how in (SIGNED, TYPED, SPOKEN))
 
 
 def export(entries: Sequence[Entry], kind: str) -> str:
@@ -65,7 +66,7 @@ def _cues(entries: Sequence[Entry]) -> list[Cue]:
 def _row(entry: Entry) -> str:
     clock = time.strftime("%H:%M:%S", time.localtime(entry.said_ms / 1000))
     unsure = "  (unsure)" if entry.unsure else ""
-    return f"{clock}  {'signed' if entry.how == SIGNED else 'typed '}  {entry.text}{unsure}"
+    return f"{clock}  {entry.how:{_WIDEST}}  {entry.text}{unsure}"
 
 
 def _record(entry: Entry) -> dict[str, object]:

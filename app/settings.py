@@ -30,7 +30,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dominant_hand: Literal["auto", "left", "right"] = "auto"  # of packs that write sentences
     mirrored: bool = False  # the camera gives a mirror image
     source: str = "0"  # a camera's number, "csi", "demo", or the path of a video
+    most_fps: Literal[0, 12, 15] = 0  # pictures a second that are looked at; 0: all
     pack: str = "demo"  # a pack's name
+    voice_model: str = ""  # a folder of vosk's; "" without replies by voice
     reduced_motion: bool = False  # screens change at once
     keep_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 0  # of history; 0 keeps all
     pause_minutes: Annotated[int, msgspec.Meta(ge=0, le=240)] = 10  # a longer pause: somebody else

@@ -22,7 +22,7 @@ def texts() -> dict[str, Path]:
     for path in sorted(APP.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                if node.func.id == "_":
+                if node.func.id in ("_", "marked"):
                     (text,) = node.args
                     assert isinstance(text, ast.Constant), f"{path}:{node.lineno}: one plain text"
                     found[text.value] = path

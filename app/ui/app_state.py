@@ -1,15 +1,15 @@
 """What the app knows, whichever screen is shown: settings, conversation, camera. No Kivy."""
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
 from fingerpost.app.conversation import Conversation
 from fingerpost.app.history import History
 from fingerpost.app.platforms.sources import live_session
-from fingerpost.app.session import Session
+from fingerpost.app.session import Session, VideoObserver
 from fingerpost.app.session_worker import SessionWorker
 from fingerpost.app.settings import Settings, SettingsFile
 from fingerpost.edge_runtime.captions import CaptionEvent
@@ -77,6 +77,8 @@ class AppState:
             self.forget_old()
         if self.worker is not None and set(changes) & NEED_A_NEW_SESSION:
             self.start_camera()
+        elif self.worker is not None and isinstance(self.worker.observer, VideoObserver):
+            self.worker.observer.most_fps = self.settings.most_fps
 
     def start_camera(self) -> None:
         """Opens source and pack, in the worker; what goes wrong comes out of ``worker.take``."""
@@ -90,7 +92,7 @@ class AppState:
             self._landmarker,
             self.settings.dominant_hand,
         )
-        self.worker = SessionWorker(opening)
+        self.worker = SessionWorker(partial(_at_pace, opening, self.settings.most_fps))
         self.worker.start()
 
     def fail(self, why: str, again: bool) -> None:
@@ -155,6 +157,15 @@ class AppState:
         except (ValueError, OSError) as error:
             self.to_tell.append(str(error))
             return None
+
+
+@contextmanager
+def _at_pace(opening: OpenSession, most_fps: int) -> Iterator[Session]:
+    """In the worker: a session that looks at so many pictures a second; 0: at all of them."""
+    with opening() as session:
+        if isinstance(session.observer, VideoObserver):
+            session.observer.most_fps = most_fps
+        yield session
 
 
 def _forget_line(session: Session) -> list[CaptionEvent]:

@@ -10,12 +10,12 @@ from kivy.metrics import dp
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
-from fingerpost.app.conversation import TYPED
 from fingerpost.app.history import History, Summary
 from fingerpost.app.history_export import FORMATS, save
 from fingerpost.app.translations import _
 from fingerpost.app.ui.dialogs import Dialog, question
 from fingerpost.app.ui.fonts import font_for
+from fingerpost.app.ui.talk_panel import said_how
 from fingerpost.app.ui.theme import XS, S
 from fingerpost.app.ui.widgets import (
     Column,
@@ -107,7 +107,7 @@ class HistoryScreen(BoxLayout):
         delete = Press(look, _("Delete"), partial(self._ask_to_delete, summary), "danger")
         lines = Column(spacing=dp(S))
         for entry in history.lines(summary.id)[-MOST_LINES:]:
-            who = _("Typed") if entry.how == TYPED else _("Signed")
+            who = said_how(entry.how)
             clock = time.strftime("%H:%M:%S", time.localtime(entry.said_ms / 1000))
             unsure = " · " + _("unsure") if entry.unsure else ""
             words = Words(look, entry.text, font_name=font_for(entry.text))

@@ -12,6 +12,7 @@ from fingerpost.app import pack_store
 from fingerpost.app.commands_benchmark import BenchmarkOptions, in_a_process
 from fingerpost.app.pack_facts import facts, speed_words
 from fingerpost.app.session_worker import Errand
+from fingerpost.app.told import in_words
 from fingerpost.app.translations import _
 from fingerpost.app.ui.dialogs import question
 from fingerpost.app.ui.fonts import font_for
@@ -89,7 +90,7 @@ class PacksScreen(BoxLayout):
             remove = Press(
                 look, _("Remove"), partial(self._ask_to_remove, installed.name), "danger"
             )
-            words = small(look, " ".join(str(error).split()))
+            words = small(look, in_words(str(error)))
             return Panel(look, Words(look, installed.name, bold=True), words, Flow(remove))
         manifest = pack.manifest
         used = installed.name == self.shell.state.pack

@@ -61,15 +61,22 @@ def figures(state: AppState, slowest_s: float) -> list[str]:
     if worker is not None and worker.observer is not None:
         pace, observer = worker.pace(), worker.observer
         lines += [
-            _("source: {width}x{height}, {fps:.0f} a second").format(
-                width=observer.size[0], height=observer.size[1], fps=observer.fps
+            _("source: {width}x{height}, {fps:.0f} a second, {ms:.0f} ms each").format(
+                width=observer.size[0],
+                height=observer.size[1],
+                fps=observer.fps,
+                ms=getattr(observer, "read_ms", 0.0),
             ),
-            _("landmarks: {fps:.1f} a second ({name})").format(
-                fps=pace.sights_per_s, name=observer.extractor
+            _("landmarks: {fps:.1f} a second, {ms:.0f} ms, at most {most:.0f} ms ({name})").format(
+                fps=pace.sights_per_s,
+                ms=pace.found_ms,
+                most=pace.most_found_ms,
+                name=observer.extractor,
             ),
             _("model: {ms:.1f} ms, at most {most:.0f} ms").format(
                 ms=pace.model_ms, most=pace.most_model_ms
             ),
+            _("pictures dropped: {n}").format(n=getattr(observer, "n_dropped", 0)),
             _("pictures not shown: {n}").format(n=pace.n_replaced),
         ]
     memory = peak_memory_mb()

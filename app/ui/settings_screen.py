@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kivy.clock import Clock
@@ -10,6 +11,8 @@ from kivy.uix.widget import Widget
 
 from fingerpost.app.platforms.sources import CSI, DEMO, known_sources
 from fingerpost.app.settings import MOST_LINES
+from fingerpost.app.speech_to_text import NOT_INSTALLED, why_not
+from fingerpost.app.told import in_words
 from fingerpost.app.translations import LANGUAGES, _
 from fingerpost.app.ui.fonts import cjk_font, font_for
 from fingerpost.app.ui.widgets import Field, Flow, Page, Panel, Press, Words, choices, small, title
@@ -38,6 +41,7 @@ class SettingsScreen(BoxLayout):
             self._reading(),
             self._camera(),
             self._keeping(),
+            self._voice(),
             self._interface(),
             self._about(),
         )
@@ -77,6 +81,22 @@ class SettingsScreen(BoxLayout):
             title(self.look, _("Camera")),
             *self._one_of(_("Camera"), "source", state.source, names),
             field,
+            *self._one_of(
+                _("Speed"),
+                "most_fps",
+                now.most_fps,
+                [
+                    (0, _("every picture")),
+                    *((n, _("{n} pictures a second").format(n=n)) for n in (15, 12)),
+                ],
+            ),
+            small(
+                self.look,
+                _(
+                    "Fewer pictures need less power and warm the device less, but more quick "
+                    "signs are missed."
+                ),
+            ),
             *self._switch(_("The camera shows a mirror image"), "mirrored", now.mirrored),
             *self._switch(_("Draw the skeleton over the picture"), "skeleton", now.skeleton),
             *self._one_of(_("Pack"), "pack", state.pack, packs),
@@ -103,8 +123,40 @@ class SettingsScreen(BoxLayout):
                 now.pause_minutes,
                 pauses,
             ),
-            small(self.look, _("Pictures and keypoints are never kept.")),
+            small(
+                self.look,
+                _(
+                    "Pictures and keypoints are never kept, but those that somebody records on "
+                    "purpose."
+                ),
+            ),
         )
+
+    def _voice(self) -> Widget:
+        """Where the model is, and one line on what is missing."""
+        look, folder = self.look, self.shell.state.settings.voice_model
+        panel = Panel(look, title(look, _("Replies by voice")))
+        missing = why_not(folder)
+        if missing != NOT_INSTALLED:
+            hint = _("The folder of a voice model (vosk)")
+            panel.add_widget(Field(look, hint, folder, self._set_voice_model))
+            says = _("What is said is understood on this device, and not recorded.")
+            panel.add_widget(small(look, says))
+        if folder and not missing:
+            panel.add_widget(small(look, _("In use: {folder}").format(folder=folder)))
+        elif folder or missing == NOT_INSTALLED:
+            panel.add_widget(Words(look, in_words(missing), colour=look.theme.warn))
+        if folder:
+            off = partial(self._set, "voice_model", "")
+            panel.add_widget(Flow(Press(look, _("Without replies by voice"), off)))
+        return panel
+
+    def _set_voice_model(self, folder: str) -> None:
+        """ValueError, and nothing changed, where it holds no model."""
+        folder = str(Path(folder.strip()).expanduser()) if folder.strip() else ""
+        if folder and (problem := why_not(folder)):
+            raise ValueError(problem)
+        self._set("voice_model", folder)
 
     def _interface(self) -> Widget:
         now = self.shell.state.settings

@@ -11,6 +11,7 @@ from kivy.uix.floatlayout import FloatLayout
 from kivy.uix.widget import Widget
 
 from fingerpost.app.session_worker import Cancelled, Errand, News
+from fingerpost.app.told import in_words
 from fingerpost.app.translations import _, use_language
 from fingerpost.app.ui.app_state import AppState, now_ms
 from fingerpost.app.ui.camera_notice import CameraNotice
@@ -26,7 +27,8 @@ from fingerpost.app.ui.theme import NARROW, XS, L, M, S, theme
 from fingerpost.app.ui.welcome_screen import WelcomeScreen
 from fingerpost.app.ui.widgets import Column, Flow, Look, Panel, Press, fill, focus_first, small
 
-TOLD_S = 3.0  # how long a short notice stays
+TOLD_S = 3.0  # how long a short notice stays; a longer one so much for each letter
+READ_S = 0.06
 CHINESE = "zh"
 WELCOME = "welcome"
 FOR_RECORDING = (TeachScreen, RecordScreen)  # what is signed there is not said to anybody
@@ -202,12 +204,13 @@ class Shell(FloatLayout):
             self._column.disabled = False
 
     def tell(self, words: str) -> None:
-        """A short notice, that goes by itself."""
+        """A short notice, or what went wrong, that goes by itself."""
         self._notices.clear_widgets()
-        panel = Panel(self.look, small(self.look, words), ground=self.look.theme.pressed)
+        said = small(self.look, in_words(words))
+        panel = Panel(self.look, said, ground=self.look.theme.pressed)
         panel.size_hint_x, panel.width = None, min(dp(460), self.width - 2 * dp(L))
         self._notices.add_widget(panel)
-        self._told_until = TOLD_S
+        self._told_until = max(TOLD_S, len(words) * READ_S)
 
     def begin(self, doing: str, work: Callable[[Callable[[float], None]], str]) -> None:
         """Has something done that takes long; what it returns is told. One at a time.

@@ -10,6 +10,7 @@ from kivy.uix.widget import Widget
 
 from fingerpost.app.observer import Observer
 from fingerpost.app.tape import Tape
+from fingerpost.app.told import in_words
 from fingerpost.app.translations import _
 from fingerpost.app.ui.live_picture import LivePicture
 from fingerpost.app.ui.theme import NARROW, S
@@ -75,7 +76,7 @@ class Take(BoxLayout):
             self._picture.show(news.sight, observer.schema, observer.size, True)
         if state.problem != self._told_problem:
             self._told_problem = state.problem
-            self._picture.say(state.problem or _("Starting the camera …"))
+            self._picture.say(in_words(state.problem) or _("Starting the camera …"))
         if state.worker is None:
             self.recording, self._left_s = False, None
         if self._left_s is not None:

@@ -1,4 +1,4 @@
-"""The conversation beside the picture: what was said, to scroll back in, and the typed reply."""
+"""The conversation beside the picture: what was said, to scroll back in, and the reply."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,21 +9,29 @@ from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.scrollview import ScrollView
 from kivy.uix.widget import Widget
 
-from fingerpost.app.conversation import TYPED, Entry
+from fingerpost.app.conversation import SIGNED, SPOKEN, TYPED, Entry
 from fingerpost.app.translations import _
 from fingerpost.app.ui.fonts import font_for
 from fingerpost.app.ui.theme import L, M, S, rgba
-from fingerpost.app.ui.widgets import Column, Field, Look, Panel, Press, Words, fill, small
+from fingerpost.app.ui.widgets import Column, Field, Flow, Look, Panel, Press, Words, fill, small
 
 MOST_SHOWN = 60  # entries that can be scrolled back to; History has the rest
 TEXT_SCALE = 1.15  # of the words of an entry
 
 
 class ConversationPanel(BoxLayout):
-    """read_again : called with the entry whose other readings are wanted; reply : with a text"""
+    """read_again : called with the entry whose other readings are wanted; reply : with a text
+    listen : called where a reply is to be spoken; None where that cannot be done
+    missing : one line on why not, where somebody has set it up
+    """
 
     def __init__(
-        self, look: Look, read_again: Callable[[Entry], object], reply: Callable[[str], object]
+        self,
+        look: Look,
+        read_again: Callable[[Entry], object],
+        reply: Callable[[str], object],
+        listen: Callable[[], object] | None = None,
+        missing: str = "",
     ) -> None:
         super().__init__(orientation="vertical", spacing=dp(S), padding=(dp(M), dp(M)))
         self.look = look
@@ -48,6 +56,10 @@ class ConversationPanel(BoxLayout):
         self.add_widget(self._warning)
         self.add_widget(self._scroll)
         self.add_widget(row)
+        if listen is not None:
+            self.add_widget(Flow(Press(look, _("Reply by voice"), listen)))
+        elif missing:
+            self.add_widget(small(look, missing))
 
     def warn(self, words: str) -> None:
         """A line above the conversation; "" takes it away."""
@@ -79,8 +91,7 @@ class ConversationPanel(BoxLayout):
 
     def _entry(self, entry: Entry) -> Widget:
         look = self.look
-        typed = entry.how == TYPED
-        who = _("Typed") if typed else _("Signed")
+        who = said_how(entry.how)
         clock = time.strftime("%H:%M", time.localtime(entry.said_ms / 1000))
         panel = Panel(
             look,
@@ -89,7 +100,7 @@ class ConversationPanel(BoxLayout):
             spacing=dp(4),
             padding=(dp(M), dp(S)),
         )
-        if typed:  # the hearing side stands further right
+        if entry.how != SIGNED:  # the hearing side stands further right
             panel.size_hint_x = 0.88
             panel.pos_hint = {"right": 1}
         if entry.unsure:
@@ -103,6 +114,11 @@ class ConversationPanel(BoxLayout):
         if text.strip():
             self._reply(text)
             self.field.text = ""
+
+
+def said_how(how: str) -> str:
+    """Signed, typed, spoken: in the user's language."""
+    return {SIGNED: _("Signed"), TYPED: _("Typed"), SPOKEN: _("Spoken")}.get(how, how)
 
 
 def panel_width(look: Look) -> float:

@@ -1,5 +1,6 @@
 """Talk: the picture, the captions under it, the conversation beside it. The main screen."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kivy.clock import Clock
@@ -8,10 +9,13 @@ from kivy.input import MotionEvent
 from kivy.metrics import dp
 from kivy.uix.boxlayout import BoxLayout
 
-from fingerpost.app.conversation import SIGNED, Entry
+from fingerpost.app import speech_to_text
+from fingerpost.app.conversation import SIGNED, SPOKEN, TYPED, Entry
+from fingerpost.app.told import in_words
 from fingerpost.app.translations import _
 from fingerpost.app.ui.app_state import now_ms
 from fingerpost.app.ui.dialogs import ReplyCard, other_readings, question
+from fingerpost.app.ui.listen_dialog import ListenDialog
 from fingerpost.app.ui.live_picture import CaptionBand, LivePicture
 from fingerpost.app.ui.talk_panel import ConversationPanel, panel_width
 from fingerpost.app.ui.theme import NARROW, L, S
@@ -32,10 +36,15 @@ class TalkScreen(BoxLayout):
         self.shell, self.state = shell, shell.state
         look = shell.look
         self._said = ""
-        self._told_problem = ""
+        self._told_problem, self._told_slow = "", False
         self.picture = LivePicture(look)
         self.band = CaptionBand(look, self.state.settings.caption_lines)
-        self.panel = ConversationPanel(look, self.read_again, self.reply)
+        model = self.state.settings.voice_model
+        missing = speech_to_text.why_not(model) if model else ""
+        listen = self.reply_by_voice if model and not missing else None
+        self.panel = ConversationPanel(
+            *(look, self.read_again, self.reply, listen, in_words(missing))
+        )
         self.undo_press = Press(look, _("Undo"), self.undo)
         self.put_back_press = Press(look, _("Put back"), self.put_back)
         self.actions = Flow(
@@ -68,8 +77,7 @@ class TalkScreen(BoxLayout):
             self._tell_problem(state.problem)
         if news.sight is not None and observer is not None:
             self.picture.show(news.sight, observer.schema, observer.size, state.settings.skeleton)
-            slow = _("Too few pictures a second: quick signs are missed.")
-            self.panel.warn(slow if news.sight.slow else "")
+            self._tell_slow(news.sight.slow)
         if news.events:
             self._said = ""
         self._show_words()
@@ -114,9 +122,34 @@ class TalkScreen(BoxLayout):
         self.state.keep_private(not self.state.private)
         self.shell.go("talk")
 
-    def reply(self, text: str) -> None:
-        """What the hearing side typed, held out large."""
-        entry = self.state.conversation.reply(text, now_ms())
+    def reply_by_voice(self) -> None:
+        """Listens, and shows what it understands; what becomes of that is for a press to say."""
+        shell = self.shell
+        opening = partial(speech_to_text.open_recogniser, self.state.settings.voice_model)
+        hearing = speech_to_text.Hearing(opening, speech_to_text.open_microphone)
+
+        def show(words: str) -> None:
+            shell.close_dialog()
+            if words:
+                self.reply(words, SPOKEN)
+            else:
+                shell.tell(_("Nothing was understood."))
+
+        def correct(words: str) -> None:
+            shell.close_dialog()
+            self.panel.field.text, self.panel.field.focus = words, True
+
+        def fail(why: str) -> None:
+            shell.close_dialog()
+            shell.tell(why)
+
+        shell.show_dialog(
+            ListenDialog(shell.look, hearing, show, correct, fail, shell.close_dialog)
+        )
+
+    def reply(self, text: str, how: str = TYPED) -> None:
+        """What the hearing side typed or spoke, held out large."""
+        entry = self.state.conversation.reply(text, now_ms(), how)
         self._show_words()
         self.shell.show_dialog(ReplyCard(self.shell.look, entry.text, self.shell.close_dialog))
 
@@ -179,11 +212,18 @@ class TalkScreen(BoxLayout):
         self.put_back_press.disabled = not conversation.can_put_back
         self.undo_press.disabled = not conversation.entries
 
+    def _tell_slow(self, slow: str) -> None:
+        """What is too slow, and what helps. Its figure is that of the beginning: one that changed
+        with each picture could not be read."""
+        if bool(slow) != self._told_slow:
+            self._told_slow = bool(slow)
+            self.panel.warn(in_words(slow))
+
     def _tell_problem(self, problem: str) -> None:
         """Why there is no picture; "" where there will be one."""
         self._told_problem = problem
         if problem:
-            self.picture.say(problem, _("Try again"), self.state.start_camera)
+            self.picture.say(in_words(problem), _("Try again"), self.state.start_camera)
         else:
             self.picture.say(_("Starting the camera …"))
 

@@ -9,6 +9,7 @@ from kivy.uix.widget import Widget
 
 from fingerpost.app.commands_packs import signs
 from fingerpost.app.pack_facts import languages_of
+from fingerpost.app.told import in_words
 from fingerpost.app.translations import LANGUAGES, _
 from fingerpost.app.ui.fonts import font_for
 from fingerpost.app.ui.theme import S
@@ -51,7 +52,7 @@ class WelcomeScreen(BoxLayout):
         try:
             points += self._of_pack(self.shell.state.open_pack())
         except (ValueError, OSError) as error:
-            points.append(_("No pack can be opened: {why}").format(why=error))
+            points.append(_("No pack can be opened: {why}").format(why=in_words(str(error))))
         points.append(_("You can answer by typing, in large letters that can be turned round."))
         return points
 
@@ -80,7 +81,10 @@ class WelcomeScreen(BoxLayout):
 
     def _privacy(self) -> list[str]:
         return [
-            _("Pictures are looked at on this device and thrown away at once. Nothing is sent."),
+            _(
+                "Pictures are looked at on this device and thrown away at once, but for what "
+                "somebody records on purpose. Nothing is sent."
+            ),
             _(
                 "The words of a conversation are kept on this device until you delete them. "
                 "A private session keeps nothing."
