@@ -83,7 +83,7 @@ def draw_confusions(path: Path, kind: str, predictions: Sequence[Prediction]) ->
     ranked = _ranked(pairs, n_true)
     if not ranked:
         path.unlink(missing_ok=True)
-        if kind == "text":
+        if kind in ("text", "sign_to_text", "text_to_sign"):
             return "No confusion picture: sentences have no classes to confuse."
         return "No confusion picture: no gloss was taken for another."
 

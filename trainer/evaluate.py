@@ -12,6 +12,7 @@ from fingerpost.trainer.checkpoint import load_checkpoint, resolve_checkpoint
 from fingerpost.trainer.evaluation import MAIN_FIGURE, Evaluation, evaluate_predictions
 from fingerpost.trainer.feed import Clips, PreparedClips, plain_batches
 from fingerpost.trainer.predictions import Prediction
+from fingerpost.trainer.retrieval import search
 from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.tasks import find_task
 from fingerpost.trainer.tasks.task import Task
@@ -38,6 +39,8 @@ def evaluate_checkpoint(
     clips = Clips(shards, split)
     prepared = PreparedClips(clips, task, cache=False)
     answers = predict(task, network.to(device), prepared, range(len(clips)), batch, device)
+    if getattr(network, "can_retrieve", False):
+        answers |= search(task, network, prepared, batch, device)
     return {
         kind: (
             evaluate_predictions(kind, said, clips.text_language, n_resamples=n_resamples),

@@ -43,14 +43,20 @@ LABELS = {  # of the figures, in the order of a table
     "wer": "WER",
     "cer": "CER",
     "unexplained": "motion unexplained",
+    "unaligned": "InfoNCE, share of guessing",
+    "r1": "R@1",
+    "r5": "R@5",
 }
-LOWER_IS_BETTER = {"wer", "cer", "unexplained"}
+LOWER_IS_BETTER = {"wer", "cer", "unexplained", "unaligned"}
 MAIN_FIGURE = {  # of each kind
     "isolated": "top1",
     "glosses": "wer",
     "live_glosses": "wer",  # as they are shown while somebody signs
     "text": "bleu4",
     "motion": "unexplained",
+    "alignment": "unaligned",
+    "sign_to_text": "r1",
+    "text_to_sign": "r1",
 }
 UNSPACED = {"ja", "th", "lo", "km", "my"}  # written without blanks between words
 
@@ -125,7 +131,7 @@ def evaluate_predictions(
 ) -> Evaluation:
     """All figures of the kind, with intervals, for the whole and for each signer.
 
-    kind : a key of ``KINDS``: isolated signs, gloss sequences, sentences, or motion
+    kind : a key of ``KINDS``: isolated signs, gloss sequences, sentences, motion, or a search
     text_language : of the sentences ("zh", "de", ...); it chooses the tokenizer
     n_resamples : for the intervals; 0 for none, which is quicker
     min_clips : of a signer, to be called the worst
@@ -262,9 +268,25 @@ def _text(predictions: list[Prediction], text_language: str) -> _Measured:
 
 def _motion(predictions: list[Prediction], text_language: str) -> _Measured:
     """How wrong a reconstruction is, as a share of how wrong standing still would be."""
+    return _Measured({"unexplained": _share(predictions)}, {}, {})
+
+
+def _alignment(predictions: list[Prediction], text_language: str) -> _Measured:
+    """A contrastive loss, as a share of that of guessing: the logarithm of the batch's size."""
+    return _Measured({"unaligned": _share(predictions)}, {}, {})
+
+
+def _share(predictions: list[Prediction]) -> Measure:
+    """What was said of what is true, both sums of numbers, in percent."""
     errors = np.array([(float(p.said), float(p.truth)) for p in predictions])
-    share = Measure(errors, lambda sums: 100 * sums[:, 0] / np.maximum(sums[:, 1], 1e-9))
-    return _Measured({"unexplained": share}, {}, {})
+    return Measure(errors, lambda sums: 100 * sums[:, 0] / np.maximum(sums[:, 1], 1e-9))
+
+
+def _retrieval(predictions: list[Prediction], text_language: str) -> _Measured:
+    """What a search ranks: the texts of a clip, or of a text's clips what they say."""
+    truths, ranked = [p.truth for p in predictions], [p.ranked for p in predictions]
+    measures = {f"r{k}": metrics.accuracy(metrics.recall_at(ranked, truths, k)) for k in (1, TOP)}
+    return _Measured(measures, {}, {"queries": len(predictions)})
 
 
 KINDS: dict[str, Callable[[list[Prediction], str], _Measured]] = {
@@ -273,6 +295,9 @@ KINDS: dict[str, Callable[[list[Prediction], str], _Measured]] = {
     "live_glosses": _glosses,
     "text": _text,
     "motion": _motion,
+    "alignment": _alignment,
+    "sign_to_text": _retrieval,
+    "text_to_sign": _retrieval,
 }
 
 

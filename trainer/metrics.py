@@ -120,6 +120,15 @@ def top_k(ranked: Sequence[Sequence[str]], truths: Sequence[str], k: int) -> np.
     return np.array([truth in list(dict.fromkeys(row))[:k] for truth, row in pairs], bool)
 
 
+def recall_at(ranked: Sequence[Sequence[str]], truths: Sequence[str], k: int) -> np.ndarray:
+    """Whether one of the first k that a search found has the true text, (N,) bool: R@k.
+
+    Two finds of the same text are two: what was searched is clips, or texts that differ.
+    """
+    _check_pairs(truths, ranked)
+    return np.array([t in row[:k] for t, row in zip(truths, ranked, strict=True)], bool)
+
+
 def bleu(truths: Sequence[str], saids: Sequence[str], text_language: str) -> tuple[Measure, ...]:
     """BLEU-1 to BLEU-4 of a corpus, as papers on sign language translation report them.
 

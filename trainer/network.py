@@ -61,6 +61,9 @@ def take_weights(network: nn.Module, folder: Path, fresh: tuple[str, ...] = ()) 
             "same, or name in `fresh` what is to be learned anew"
         )
     network.load_state_dict({**here, **there})
+    took_weights: Any = getattr(network, "took_weights", None)
+    if took_weights is not None:  # a part of it may start as another part, which is known now
+        took_weights(fresh)
 
 
 def add_adapters(network: nn.Module, lora: Lora) -> None:

@@ -6,6 +6,7 @@ from fingerpost.trainer.tasks.isolated import Isolated
 from fingerpost.trainer.tasks.ms_mae import MsMaePretraining
 from fingerpost.trainer.tasks.ms_mae_translation import MsMaeTranslation
 from fingerpost.trainer.tasks.pocket_translation import PocketTranslation
+from fingerpost.trainer.tasks.sigma import SigmaPretraining, SigmaTranslation
 from fingerpost.trainer.tasks.translation import Translation
 
 TASKS: dict[str, Any] = {
@@ -13,6 +14,8 @@ TASKS: dict[str, Any] = {
     "ms_mae": MsMaePretraining,
     "ms_mae_translation": MsMaeTranslation,
     "pocket_translation": PocketTranslation,
+    "sigma": SigmaTranslation,
+    "sigma_pretraining": SigmaPretraining,
     "translation": Translation,
 }
 

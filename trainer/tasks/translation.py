@@ -102,6 +102,7 @@ class PreparedClip:
     glosses : (N,) tokens
     of_frame : (T,) the token that each frame shows; (0,) where nobody knows
     hands : pictures, in the frames as they are here
+    words : (L,) the word of each token of the one answer, where a network compares them
     """
 
     id: str
@@ -112,10 +113,14 @@ class PreparedClip:
     of_frame: np.ndarray
     questions: tuple[Question, ...]
     hands: ClipHands | None = None
+    words: np.ndarray | None = None
 
 
 class Translation:
-    """For UniSign."""
+    """For UniSign, and for networks that are asked and answer like it."""
+
+    network: Any = UniSign
+    config: Any = UniSignConfig
 
     def __init__(self, settings: Settings, tokenizer: Any) -> None:
         unknown = [kind for kind in settings.asks if kind not in KINDS]
@@ -165,7 +170,7 @@ class Translation:
         image_net = fields.get("image_net", "")
         fields = {name: value for name, value in fields.items() if name != "image_net"}
         model = network_with_reader(
-            *(UniSign, UniSignConfig, fields, self.tokenizer, self._token_numbers),
+            *(self.network, self.config, fields, self.tokenizer, self._token_numbers),
             example="google/mt5-base",
         )
         if image_net:
@@ -202,7 +207,7 @@ class Translation:
             keypoints = torch.cat([keypoints, last], dim=1)
             frame_mask = nn.functional.pad(frame_mask, (0, more))
         asked = [(i, question) for i, clip in enumerate(clips) for question in clip.questions]
-        prompt = tokenize_prompts(self.tokenizer, [question.prompt for _, question in asked])
+        prompt = self.prompts([question.prompt for _, question in asked])
         answers = [self._labels(question.truth) for _, question in asked]
         labels = pad_sequence(answers, batch_first=True, padding_value=IGNORED)
         inputs = {
@@ -250,6 +255,10 @@ class Translation:
                 answer = Prediction(clip.id, clip.signer, question.truth, text, ranked)
                 answers.setdefault(question.kind, []).append(answer)
         return answers
+
+    def prompts(self, languages: Sequence[str]) -> Prompt:
+        """What the network is asked, a row for each question; see ``tokenize_prompts``."""
+        return tokenize_prompts(self.tokenizer, languages)
 
     def asked_of(self, clips: Sequence[PreparedClip]) -> list[tuple[int, str]]:
         """Of each row of a batch's labels: the clip's number in the batch, and of ``KINDS``."""
