@@ -20,7 +20,9 @@ except ModuleNotFoundError as error:  # the core alone is installed, for use as 
     ) from error
 
 from fingerpost.app import (
+    cli_align,
     cli_app,
+    cli_artificial,
     cli_benchmark,
     cli_calibrate,
     cli_corpora,
@@ -249,8 +251,10 @@ for part in (
     cli_app,
     cli_corpora,
     cli_shards,
+    cli_artificial,
     cli_trainer,
     cli_segment,
+    cli_align,
     cli_distill,
     cli_export,
     cli_calibrate,

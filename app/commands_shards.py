@@ -1,6 +1,6 @@
 """``fingerpost shards``: what is in them, and how far an import or export is."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -77,8 +77,18 @@ def tell_sheet(path: str, missing: str) -> None:
         )
 
 
-def tell_written(n_clips: int, path: str) -> None:
-    tell(f"{n_clips:,} clips: {path}")
+def tell_written(n_made: int, path: str, what: str = "clips") -> None:
+    tell(f"{n_made:,} {what}: {path}")
+
+
+def tell_streams(streams: Sequence[Mapping[str, Any]], folder: str, as_json: bool) -> None:
+    """What was made. streams : of each its name, minutes and cues"""
+    if as_json:
+        print_json(streams)
+        return
+    for stream in streams:
+        tell(f"{stream['name']}: {stream['minutes']:.1f} minutes, {stream['cues']:,} subtitles")
+    tell_written(len(streams), folder, "streams")
 
 
 def _counts(of: Mapping[str, int]) -> str:
