@@ -273,8 +273,9 @@ SCHEMAS: Mapping[str, KeypointSchema] = MappingProxyType({s.name: s for s in (*S
 _SAME_JOINT = {f"{side}_eye_middle": f"{side}_eye" for side in ("left", "right")} | {
     f"{side}_foot_index": f"{side}_big_toe" for side in ("left", "right")
 }
-# Shards are often kept as sign69, which holds all of msmae but most of the face.
-_ALSO_FROM = {"msmae": (SIGN69,)}
+# Shards are often kept as sign69, which holds all of msmae but most of the face, and of found203
+# the arms, the hands and a few points of the face.
+_ALSO_FROM = {"msmae": (SIGN69,), "found203": (SIGN69,)}
 _VIEW_INDICES = {}
 for _v in VIEWS:
     for _s in (*SOURCES, *_ALSO_FROM.get(_v.name, ())):

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fingerpost.edge_runtime.keypoints import SIGN69
+from fingerpost.edge_runtime.keypoints import SIGN69, KeypointSchema
 
 HANDS = ("left_hand", "right_hand")
-_MIRROR = torch.tensor(SIGN69.mirror)
 
 
 @dataclass(frozen=True)
@@ -57,18 +56,26 @@ def augment(
 
 
 def augment_frames(
-    clips: Tensor, generator: torch.Generator | Sequence[int], settings: AugmentSettings
+    clips: Tensor,
+    generator: torch.Generator | Sequence[int],
+    settings: AugmentSettings,
+    view: KeypointSchema = SIGN69,
 ) -> Tensor:
-    """``augment`` for clips whose frames are chosen already: (B, T, K, 4) to the same shape."""
-    return _changed(clips, _Draw(len(clips), generator), settings)
+    """``augment`` for clips whose frames are chosen already: (B, T, K, 4) to the same shape.
+
+    view : that the K keypoints are of
+    """
+    return _changed(clips, _Draw(len(clips), generator), settings, view)
 
 
-def _changed(keypoints: Tensor, draw: "_Draw", settings: AugmentSettings) -> Tensor:
-    keypoints = _mirror_some(keypoints, draw, settings.mirror)
+def _changed(
+    keypoints: Tensor, draw: "_Draw", settings: AugmentSettings, view: KeypointSchema = SIGN69
+) -> Tensor:
+    keypoints = _mirror_some(keypoints, draw, settings.mirror, view)
     xyz, confidence = keypoints[..., :3], keypoints[..., 3:]
     xyz = _move_camera(xyz, draw, settings)
-    xyz = _turn_hands(xyz, draw, settings)
-    confidence = _lose_points(confidence, draw, settings)
+    xyz = _turn_hands(xyz, draw, settings, view)
+    confidence = _lose_points(confidence, draw, settings, view)
     return torch.cat([xyz * (confidence > 0), confidence], dim=-1)
 
 
@@ -128,8 +135,10 @@ def _warped_times(length: int, window: int, draw: _Draw, settings: AugmentSettin
     return ((start + (end - start) * share) * (length - 1)).clamp(0, length - 1)
 
 
-def _mirror_some(keypoints: Tensor, draw: _Draw, probability: float) -> Tensor:
-    flipped = keypoints[:, :, _MIRROR] * torch.tensor([-1.0, 1, 1, 1])
+def _mirror_some(
+    keypoints: Tensor, draw: _Draw, probability: float, view: KeypointSchema
+) -> Tensor:
+    flipped = keypoints[:, :, torch.from_numpy(view.mirror)] * torch.tensor([-1.0, 1, 1, 1])
     return torch.where(draw.chance(probability, 1, 1, 1), flipped, keypoints)
 
 
@@ -151,12 +160,14 @@ def _move_camera(xyz: Tensor, draw: _Draw, settings: AugmentSettings) -> Tensor:
     return moved + shift[:, None, None]
 
 
-def _turn_hands(xyz: Tensor, draw: _Draw, settings: AugmentSettings) -> Tensor:
+def _turn_hands(
+    xyz: Tensor, draw: _Draw, settings: AugmentSettings, view: KeypointSchema
+) -> Tensor:
     """Turns each hand about its wrist, as if seen from the side or above; size and noise too."""
     yaw, pitch = draw.around(settings.hand_turn, 1, 1), draw.around(settings.hand_turn * 0.7, 1, 1)
     xyz = xyz.clone()
     for hand in HANDS:
-        points = SIGN69.groups[hand]
+        points = view.groups[hand]
         wrist = xyz[:, :, points][:, :, :1]
         x, y, z = (xyz[:, :, points] - wrist).unbind(-1)
         x, z = x * yaw.cos() + z * yaw.sin(), z * yaw.cos() - x * yaw.sin()
@@ -169,7 +180,9 @@ def _turn_hands(xyz: Tensor, draw: _Draw, settings: AugmentSettings) -> Tensor:
     return xyz
 
 
-def _lose_points(confidence: Tensor, draw: _Draw, settings: AugmentSettings) -> Tensor:
+def _lose_points(
+    confidence: Tensor, draw: _Draw, settings: AugmentSettings, view: KeypointSchema
+) -> Tensor:
     """Hands go missing for a frame or for a run of frames; body and face for the whole clip."""
     confidence = confidence.clone()
     frames = torch.arange(confidence.shape[1])[None]
@@ -179,8 +192,8 @@ def _lose_points(confidence: Tensor, draw: _Draw, settings: AugmentSettings) -> 
         lost = (frames >= start) & (frames < start + length)
         lost |= draw.chance(settings.drop_frames, confidence.shape[1])
         doubt = draw.chance(settings.doubt, 1, 1, 1) * draw.uniform(0, 0.95, 1, 1, 1)
-        confidence[:, :, SIGN69.groups[hand]] *= ~lost[:, :, None, None] * (1 - doubt)
+        confidence[:, :, view.groups[hand]] *= ~lost[:, :, None, None] * (1 - doubt)
     no_body = draw.chance(settings.drop_body, 1, 1, 1)
     for group in ("body", "face"):
-        confidence[:, :, SIGN69.groups[group]] *= ~no_body
+        confidence[:, :, view.groups[group]] *= ~no_body
     return confidence

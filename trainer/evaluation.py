@@ -42,6 +42,10 @@ LABELS = {  # of the figures, in the order of a table
     "rouge_l": "ROUGE-L",
     "wer": "WER",
     "cer": "CER",
+    "iou": "mean IoU",
+    "f1_10": "F1@.10",
+    "f1_25": "F1@.25",
+    "f1_50": "F1@.50",
     "unexplained": "motion unexplained",
     "unaligned": "InfoNCE, share of guessing",
     "r1": "R@1",
@@ -53,6 +57,7 @@ MAIN_FIGURE = {  # of each kind
     "glosses": "wer",
     "live_glosses": "wer",  # as they are shown while somebody signs
     "text": "bleu4",
+    "spans": "f1_50",  # of subtitles, one in each window
     "motion": "unexplained",
     "alignment": "unaligned",
     "sign_to_text": "r1",
@@ -289,11 +294,32 @@ def _retrieval(predictions: list[Prediction], text_language: str) -> _Measured:
     return _Measured(measures, {}, {"queries": len(predictions)})
 
 
+def _spans(predictions: list[Prediction], text_language: str) -> _Measured:
+    """Subtitles, one said and one true span of frames each: so precision is recall, and F1."""
+    overlaps = np.array([_overlap(p.truth, p.said) for p in predictions])
+    measures = {"iou": metrics.accuracy(overlaps)}
+    for least in (0.10, 0.25, 0.50):
+        measures[f"f1_{100 * least:.0f}"] = metrics.accuracy(overlaps >= least)
+    return _Measured(measures, {}, {})
+
+
+def _overlap(truth: str, said: str) -> float:
+    """Intersection over union of two spans such as 037-152; 0 where one is none."""
+    from fingerpost.trainer.subtitles.digits import read_span  # brings torch along
+
+    true, found = read_span(truth), read_span(said)
+    if true is None or found is None:
+        return 0.0
+    shared = max(0, min(true[1], found[1]) - max(true[0], found[0]))
+    return shared / (true[1] - true[0] + found[1] - found[0] - shared)
+
+
 KINDS: dict[str, Callable[[list[Prediction], str], _Measured]] = {
     "isolated": _isolated,
     "glosses": _glosses,
     "live_glosses": _glosses,
     "text": _text,
+    "spans": _spans,
     "motion": _motion,
     "alignment": _alignment,
     "sign_to_text": _retrieval,

@@ -46,7 +46,8 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     steps, epochs : how long; one of the two
     batch : clips that a process takes at once; one step is of batch * accumulation * processes
-    lr : the highest, after ``warmup`` (a share of all steps); from there by ``schedule`` to 0
+    lr : the highest, after ``warmup`` (a share of all steps); from there by ``schedule`` (cosine,
+        linear, constant, one_cycle) to 0; one_cycle climbs along a cosine, too
     lr_of : factors for the parameters whose names start so
     decay_vectors : whether biases and norms are pulled to 0 too
     clip_norm : the gradient's length is cut to this; 0 = never
@@ -215,10 +216,11 @@ def _check(recipe: Recipe, path: Path) -> None:
         "batch": training.batch >= 1,
         "accumulation": training.accumulation >= 1,
         "lr": training.lr > 0,
-        "warmup": 0 <= training.warmup < 1,
+        # one_cycle has to climb before it falls
+        "warmup": (0 if training.schedule != "one_cycle" else 1e-9) <= training.warmup < 1,
         "ema": 0 <= training.ema < 1,
         "precision": training.precision in ("fp32", "bf16", "fp16"),
-        "schedule": training.schedule in ("cosine", "linear", "constant"),
+        "schedule": training.schedule in ("cosine", "linear", "constant", "one_cycle"),
     }
     for name, sound in limits.items():
         if not sound:

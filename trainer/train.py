@@ -159,13 +159,26 @@ def build(
     optimizer: Any = torch.optim.AdamW(
         parameter_groups(network, training), lr=training.lr, betas=training.betas, eps=training.eps
     )
-    warmup = round(training.warmup * n_steps)
-    name = "constant_with_warmup" if training.schedule == "constant" else training.schedule
-    schedule = get_scheduler(name, optimizer, warmup, n_steps)
+    schedule = schedule_of(optimizer, training, n_steps)
     model: Any = torch.compile(network) if training.compile else network
     model, optimizer = accelerator.prepare(model, optimizer)
     accelerator.register_for_checkpointing(schedule)
     return model, optimizer, schedule, order
+
+
+def schedule_of(optimizer: Any, training: Training, n_steps: int) -> Any:
+    """How the learning rate goes, step by step."""
+    if training.schedule == "one_cycle":
+        return torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            [group["lr"] for group in optimizer.param_groups],
+            total_steps=n_steps + 1,  # it is asked once more, after the last step
+            pct_start=training.warmup,
+            cycle_momentum=False,
+        )
+    warmup = round(training.warmup * n_steps)
+    name = "constant_with_warmup" if training.schedule == "constant" else training.schedule
+    return get_scheduler(name, optimizer, warmup, n_steps)
 
 
 def take_step(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from fingerpost.trainer.models.found import Found, FoundConfig
 from fingerpost.trainer.models.ms_mae import MsMae, MsMaeConfig
 from fingerpost.trainer.models.ms_mae_classifier import MsMaeClassifier, MsMaeClassifierConfig
 from fingerpost.trainer.models.ms_mae_translator import MsMaeTranslator, MsMaeTranslatorConfig
@@ -14,6 +15,7 @@ from fingerpost.trainer.models.signet import Signet, SignetConfig
 from fingerpost.trainer.models.uni_sign import UniSign, UniSignConfig
 
 MODELS: dict[str, tuple[Any, Any]] = {
+    "found": (FoundConfig, Found),
     "ms_mae": (MsMaeConfig, MsMae),
     "ms_mae_classifier": (MsMaeClassifierConfig, MsMaeClassifier),
     "ms_mae_translator": (MsMaeTranslatorConfig, MsMaeTranslator),

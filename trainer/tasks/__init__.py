@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from fingerpost.trainer.tasks.found import FoundTask
 from fingerpost.trainer.tasks.isolated import Isolated
 from fingerpost.trainer.tasks.ms_mae import MsMaePretraining
 from fingerpost.trainer.tasks.ms_mae_translation import MsMaeTranslation
@@ -10,6 +11,7 @@ from fingerpost.trainer.tasks.sigma import SigmaPretraining, SigmaTranslation
 from fingerpost.trainer.tasks.translation import Translation
 
 TASKS: dict[str, Any] = {
+    "found": FoundTask,
     "isolated": Isolated,
     "ms_mae": MsMaePretraining,
     "ms_mae_translation": MsMaeTranslation,

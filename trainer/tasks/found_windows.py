@@ -1,0 +1,121 @@
+"""Windows of signing around a subtitle, and where it was said to be before anybody aligned it.
+
+"Lost in Translation, Found in Embeddings: Sign Language Translation and Alignment", Sec. 4.2
+(inference): to translate, the window is centred on the sentence; to align, on the middle of the
+time that the subtitle had before, here called its prior.
+
+The paper takes priors from subtitles that are in time with a voice. Where a corpus has true times
+alone, a prior is drawn: the true times, shifted by up to ``shift_s`` and made longer or shorter by
+up to a half, so that the middle of the window says nothing. At the ends of a clip the window moves
+inwards, as in ``subtitles/windows.py``.
+"""
+
+import zlib
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from fingerpost.trainer.subtitles.digits import LARGEST
+
+STRETCH = 0.4  # natural logarithm: a prior is up to 1.5 times as long, or as short
+
+
+@dataclass(frozen=True)
+class Question:
+    """kind : text or spans; truth : the sentence, or nothing where it is drawn with a window"""
+
+    kind: str
+    truth: str = ""
+
+
+@dataclass(frozen=True)
+class PreparedStretch:
+    """A sentence with what is signed before and after it.
+
+    keypoints : (T, K, 4) float16 of ``preprocess_found``
+    span : frames, first and the one after the last, fractions allowed; None where nobody knows
+    lips : (T, W) float16; None where there are none
+    glosses : (N,) tokens
+    of_frame : (T,) the token that each frame shows; (0,) where nobody knows
+    """
+
+    id: str
+    signer: str
+    text: str
+    text_language: str
+    keypoints: np.ndarray
+    span: tuple[float, float] | None
+    questions: tuple[Question, ...]
+    lips: np.ndarray | None
+    glosses: np.ndarray
+    of_frame: np.ndarray
+
+
+class Asked(NamedTuple):
+    """A question about a window of a stretch.
+
+    window : its frames
+    span : of the subtitle in the window, whole frames; None where the question is another
+    prior : likewise; None where it is not told
+    """
+
+    stretch: PreparedStretch
+    kind: str
+    window: slice
+    span: tuple[int, int] | None = None
+    prior: tuple[int, int] | None = None
+
+
+def ask_for_text(stretch: PreparedStretch, n_window: int) -> Asked:
+    """The window is centred on the sentence, or on the stretch where its times are not known."""
+    start, end = stretch.span or (0, len(stretch.keypoints))
+    return Asked(stretch, "text", window_at((start + end) / 2, len(stretch.keypoints), n_window))
+
+
+def ask_for_span(
+    stretch: PreparedStretch,
+    n_window: int,
+    shift: float,
+    draw: np.random.Generator,
+    tells_prior: float,
+) -> Asked | None:
+    """The window is centred on a drawn prior; None where the sentence's times are not known.
+
+    shift : the prior's middle is at most so many frames off
+    tells_prior : probability that the prompt says where the prior is
+    """
+    if stretch.span is None:
+        return None
+    n_frames = len(stretch.keypoints)
+    start, end = stretch.span
+    middle = (start + end) / 2 + draw.uniform(-shift, shift)
+    half = (end - start) / 2 * np.exp(draw.uniform(-STRETCH, STRETCH))
+    window = window_at(middle, n_frames, n_window)
+    span = within(start, end, window)
+    if span is None:  # the prior was a whole window off, or the clip has too little around it
+        window = window_at((start + end) / 2, n_frames, n_window)
+        span = within(start, end, window)
+    if span is None:
+        return None
+    told = draw.random() < tells_prior
+    prior = within(middle - half, middle + half, window) if told else None
+    return Asked(stretch, "spans", window, span, prior)
+
+
+def window_at(middle: float, n_frames: int, n_window: int) -> slice:
+    """So many frames around the middle, inside the clip: fewer where the clip is shorter."""
+    first = min(max(round(middle - n_window / 2), 0), max(n_frames - n_window, 0))
+    return slice(first, min(first + n_window, n_frames))
+
+
+def within(start: float, end: float, window: slice) -> tuple[int, int] | None:
+    """Times in frames of the clip as whole frames of a window; None where none is inside."""
+    n = min(window.stop - window.start, LARGEST)
+    first, last = (min(max(round(at - window.start), 0), n) for at in (start, end))
+    return (first, last) if first < last else None
+
+
+def same_draw(clip_id: str) -> np.random.Generator:
+    """What is drawn for a clip of validation: the same each time."""
+    return np.random.default_rng(zlib.crc32(clip_id.encode()))
