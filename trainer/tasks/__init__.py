@@ -8,6 +8,8 @@ from fingerpost.trainer.tasks.ms_mae import MsMaePretraining
 from fingerpost.trainer.tasks.ms_mae_translation import MsMaeTranslation
 from fingerpost.trainer.tasks.pocket_translation import PocketTranslation
 from fingerpost.trainer.tasks.sigma import SigmaPretraining, SigmaTranslation
+from fingerpost.trainer.tasks.signet import SignetTranslation
+from fingerpost.trainer.tasks.signet_alignment import SignetAlignment
 from fingerpost.trainer.tasks.translation import Translation
 
 TASKS: dict[str, Any] = {
@@ -18,6 +20,8 @@ TASKS: dict[str, Any] = {
     "pocket_translation": PocketTranslation,
     "sigma": SigmaTranslation,
     "sigma_pretraining": SigmaPretraining,
+    "signet": SignetTranslation,
+    "signet_alignment": SignetAlignment,
     "translation": Translation,
 }
 
