@@ -61,6 +61,18 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class Replying:
+    """Somebody who hears types a reply, and may lean into the picture for that."""
+
+
+@dataclass(frozen=True)
+class LanguageChosen:
+    """Who is here wants the screen in another language, until they are forgotten."""
+
+    language: str
+
+
+@dataclass(frozen=True)
 class PackReplaced:
     """There is another pack than the one that captions."""
 
@@ -90,6 +102,8 @@ Event = (
     | Lost
     | Touched
     | Finished
+    | Replying
+    | LanguageChosen
     | PackReplaced
     | AskedToLeave
     | PinGiven
@@ -107,6 +121,8 @@ class KioskTimes:
     silent_ms : and so long from one to the next; a camera that hangs says nothing
     retry_ms : from a pipeline's end to the next try
     pin_ms : the PIN is asked for so long, from the last touch
+    reply_ms : for so long from the last letter of a reply nobody is somebody else: who types leans
+        into the picture, and the signer comes back into it
     """
 
     arrive_ms: int = 500
@@ -116,6 +132,7 @@ class KioskTimes:
     silent_ms: int = 3_000
     retry_ms: int = 1_000
     pin_ms: int = 20_000
+    reply_ms: int = 15_000
 
 
 MOST_TRIES = 5  # wrong PINs, before nobody is asked for a while
@@ -130,6 +147,7 @@ class Kiosk:
     has_pin : False has the PIN chosen first
     asking : the PIN is asked for, over the view
     trouble : why there is no picture, one line; "" while there is one, or it starts the first time
+    language : that the visitor chose; "" for the one that is set
     """
 
     def __init__(self, has_pin: bool, times: KioskTimes | None = None) -> None:
@@ -137,7 +155,7 @@ class Kiosk:
         self.view = ATTRACT if has_pin else CHOOSE_PIN
         self.asking = False
         self.pipeline = DOWN
-        self.trouble = ""
+        self.trouble = self.language = ""
         self.n_visitors = self.n_wipes = self.n_starts = self.n_losses = self.n_hangs = 0
         self.last_sight_ms: int | None = None
         self._changed_ms = 0  # when the pipeline was started, or when to try it again
@@ -145,6 +163,7 @@ class Kiosk:
         self._here_since_ms: int | None = None
         self._here_ms = 0  # somebody was here last
         self._touched_ms = 0
+        self._replied_ms: int | None = None
         self._tries = 0
         self._locked_until_ms = 0
         self._pack_waits = False
@@ -168,6 +187,10 @@ class Kiosk:
                 return self._touch(now_ms)
             case Finished():
                 return self._forget() if self.view == TALK else ()
+            case Replying():
+                self._replied_ms = self._touched_ms = now_ms
+            case LanguageChosen(language):
+                self.language = language if self.view == TALK else ""
             case PackReplaced():
                 self._pack_waits = True
             case AskedToLeave():
@@ -230,7 +253,7 @@ class Kiosk:
         if self._here_since_ms is None or now_ms - self._here_ms > self.times.absent_ms:
             self._here_since_ms = now_ms
         self._here_ms = now_ms
-        if self.view == TALK and other:
+        if self.view == TALK and other and not self._replying(now_ms):
             self._forget()
             return self._wake(now_ms)
         arrived = now_ms - self._here_since_ms >= self.times.arrive_ms
@@ -242,14 +265,18 @@ class Kiosk:
 
     def _wake(self, now_ms: int) -> tuple[Action, ...]:
         """The way in wipes too: what passers-by signed from afar is not the visitor's."""
-        self.view, self._here_ms = TALK, now_ms
+        self.view, self._here_ms, self.language = TALK, now_ms, ""
         self.n_visitors += 1
         return (Action.WIPE,)
 
     def _forget(self) -> tuple[Action, ...]:
-        self.view, self._here_since_ms = ATTRACT, None
+        self.view, self._here_since_ms, self.language = ATTRACT, None, ""
+        self._replied_ms = None
         self.n_wipes += 1
         return (Action.WIPE,)
+
+    def _replying(self, now_ms: int) -> bool:
+        return self._replied_ms is not None and now_ms - self._replied_ms < self.times.reply_ms
 
     def _tick_view(self, now_ms: int) -> tuple[Action, ...]:
         if self.asking and now_ms - self._touched_ms > self.times.pin_ms:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from fingerpost.app.conversation import Conversation
+from fingerpost.app.conversation import SIGNED, TYPED, Conversation, Entry
 from fingerpost.app.kiosk import (
     DOWN,
     TALK,
@@ -22,6 +22,7 @@ from fingerpost.app.kiosk import (
     PackReplaced,
     PinChosen,
     PinGiven,
+    Replying,
     Seen,
     stands_here,
 )
@@ -31,7 +32,7 @@ from fingerpost.app.kiosk_log import KioskLog
 from fingerpost.app.kiosk_pin import PinFile
 from fingerpost.app.observer import Observer, Sight
 from fingerpost.app.session import Session
-from fingerpost.app.session_worker import News, Pace, SessionWorker
+from fingerpost.app.session_worker import News, SessionWorker
 from fingerpost.edge_runtime.captions import CaptionEvent, Line, LineCompleted
 from fingerpost.edge_runtime.one_person import OnePerson, PersonSettings
 from fingerpost.edge_runtime.pack import open_pack
@@ -158,11 +159,25 @@ class KioskRunner:
         return right
 
     def sign_again(self) -> None:
-        """The last line was not understood: it goes, and so does what is being signed."""
-        self.conversation.take_back()
+        """The last line was not understood: it goes, and so does what is being signed. One that
+        was replied to was understood, and stays."""
+        if any(entry.how == SIGNED for entry in self.conversation.entries[-1:]):
+            self.conversation.take_back()
         self.conversation.open_line = None
         if self._worker is not None:
             self._worker.ask(_drop_line)
+
+    @property
+    def last_reply(self) -> Entry | None:
+        """What was typed last; None where nothing was."""
+        replies = (e for e in reversed(self.conversation.entries) if e.how == TYPED)
+        return next(replies, None)
+
+    def reply(self, text: str, now_ms: int) -> None:
+        """What the hearing side has typed; nothing where that is empty. Never logged."""
+        self.push(Replying(), now_ms)
+        if text.strip() and self.machine.view == TALK:
+            self.conversation.reply(text, now_ms)
 
     def choose_pin(self, pin: str, now_ms: int) -> None:
         """ValueError where this is none, OSError where it cannot be kept."""
@@ -281,7 +296,7 @@ class KioskRunner:
 
     def _publish(self, now_ms: int) -> None:
         machine = self.machine
-        pace = self._worker.pace() if self._worker is not None else Pace(0.0, 0.0, 0.0, 0)
+        pace = self._worker.pace() if self._worker is not None else None
         self._health.publish(
             Snapshot(
                 now_ms,
@@ -290,8 +305,8 @@ class KioskRunner:
                 machine.trouble,
                 self._pack_name,
                 self._told_pack,
-                pace.sights_per_s,
-                pace.model_ms,
+                pace.sights_per_s if pace is not None else 0.0,
+                pace.model_ms if pace is not None else 0.0,
                 machine.n_visitors,
                 machine.n_wipes,
                 self.n_lines,

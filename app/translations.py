@@ -14,6 +14,7 @@ LANGUAGES = {"en": "English", "de": "Deutsch", "es": "Español", "zh": "中文"}
 SOURCE = "en"  # the language of the keys
 FOLDER = Path(__file__).parent / "locales"
 
+_language = SOURCE
 _current: gettext_of_python.NullTranslations = gettext_of_python.NullTranslations()
 
 
@@ -24,12 +25,17 @@ def _(text: str) -> str:
 
 def use_language(language: str) -> str:
     """Sets the language; "" is the system's. Returns the one that is now in use."""
-    global _current
+    global _current, _language
     language = language or system_language()
     if language not in LANGUAGES:
         raise ValueError(f"there is no language {language!r}; known: {', '.join(LANGUAGES)}")
-    _current = catalogue(language)
+    _current, _language = catalogue(language), language
     return language
+
+
+def current_language() -> str:
+    """The code of the language that is in use."""
+    return _language
 
 
 def catalogue(language: str) -> gettext_of_python.NullTranslations:

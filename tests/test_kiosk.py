@@ -18,11 +18,13 @@ from fingerpost.app.kiosk import (
     Finished,
     Kiosk,
     KioskTimes,
+    LanguageChosen,
     Lost,
     PackReplaced,
     PinChosen,
     PinGiven,
     PinPutAway,
+    Replying,
     Seen,
     Touched,
     stands_here,
@@ -323,3 +325,51 @@ def test_times_can_be_set():
     assert kiosk.view == TALK
     assert Action.WIPE not in kiosk.tick(5_099)
     assert Action.WIPE in kiosk.tick(5_100)
+
+
+def test_a_language_is_the_visitors_own_and_gone_with_them(day):
+    day.push(LanguageChosen("de"))
+    assert day.kiosk.language == ""  # nobody is here
+    day.push(Touched())
+    day.push(LanguageChosen("de"))
+    day.somebody = True
+    assert day.run(60).language == "de"
+    day.push(Finished())
+    assert day.kiosk.language == ""
+    day.push(Touched())
+    day.push(LanguageChosen("es"))
+    day.somebody = False
+    assert day.run(31).view == ATTRACT and day.kiosk.language == ""
+    day.push(Touched())
+    day.push(LanguageChosen("de"))
+    day.somebody = day.other = True  # in the same place
+    assert day.run(0.1).view == TALK and day.kiosk.language == ""
+
+
+def test_who_leans_in_to_type_is_not_somebody_else(day):
+    day.somebody = True
+    day.run(1)
+    visitors, wipes = day.kiosk.n_visitors, day.count(Action.WIPE)
+    day.push(Replying())
+    day.other = True
+    day.run(0.2)
+    assert (day.kiosk.n_visitors, day.count(Action.WIPE)) == (visitors, wipes)
+    day.run(KioskTimes().reply_ms / 1000 - 0.5)
+    day.other = True  # the signer, back in the picture
+    day.run(0.1)
+    assert day.kiosk.n_visitors == visitors
+    day.run(1)
+    day.other = True
+    day.run(0.1)
+    assert day.kiosk.n_visitors == visitors + 1
+
+
+def test_nobody_stays_because_of_a_reply_that_is_over(day):
+    """Letters are touches: they keep a visitor here for as long as any touch, and no longer."""
+    day.push(Touched())
+    day.push(Replying())
+    assert day.run(29.9).view == TALK and day.run(0.3).view == ATTRACT
+    day.push(Touched())
+    day.somebody = day.other = True  # the next visitor, at once: what was typed is of before
+    day.run(0.1)
+    assert day.kiosk.n_visitors == 3

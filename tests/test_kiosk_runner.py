@@ -189,6 +189,32 @@ def test_sign_again_drops_the_last_line_and_the_open_one_and_nothing_else(world)
     assert said(world) == ["HELLO", "RIGHT"]
 
 
+def test_a_reply_is_shown_kept_nowhere_and_forgotten(world, tmp_path):
+    runner = world.runner
+    runner.reply("  nobody is here  ", world.now_ms)
+    assert runner.last_reply is None
+    visit(world, "HELLO")
+    runner.reply("   ", world.now_ms)
+    assert runner.last_reply is None
+    runner.reply("  what  colour? ", world.now_ms)
+    runner.reply("red?", world.now_ms)
+    assert said(world) == ["HELLO", "what colour?", "red?"] and runner.last_reply.text == "red?"
+    assert [line.text for line in runner.conversation.shown()] == ["HELLO"]  # the captions
+    runner.push(Finished(), world.now_ms)
+    assert said(world) == [] and runner.last_reply is None
+    assert "red" not in (tmp_path / "kiosk.log").read_text()
+
+
+def test_sign_again_leaves_a_line_that_was_replied_to(world):
+    visit(world, "HELLO")
+    world.runner.reply("hello", world.now_ms)
+    world.runner.sign_again()
+    assert said(world) == ["HELLO", "hello"]
+    visit(world, "WRONG")
+    world.runner.sign_again()
+    assert said(world) == ["HELLO", "hello"]
+
+
 def test_nobody_signs_while_nobody_is_here(world):
     world.says = [LineCompleted(0, line("FROM AFAR"))]
     world.run(0.2)
@@ -358,6 +384,9 @@ def test_a_pack_replaced_under_it(tmp_path):
 
 
 def test_a_pipeline_that_ends_gives_its_memory_back(tmp_path, monkeypatch):
+    for thread in threading.enumerate():  # of the tests before: they give back too
+        if thread.name == "worker":
+            thread.join(20)
     given = []
     monkeypatch.setattr(session_worker, "give_back_freed_memory", lambda: given.append(1))
     world = World(tmp_path)

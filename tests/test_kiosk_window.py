@@ -15,18 +15,36 @@ from fingerpost.app.demo import demo_clip
 WALK = Path(__file__).parent / "kiosk_walk.py"
 HEALTHY = {  # step: what is to be seen
     "attract": "attract",
+    "half_pack": "attract",
+    "new_pack": "attract",
+    "disk_full": "talk",
+    "disk_back": "attract",
     "portrait": "attract",
     "back": "attract",
     "arrived": "talk",
     "talk": "talk",
+    "letters": "talk",
+    "typed": "talk",
+    "replied": "talk",
+    "german": "talk",
+    "umlauts": "talk",
+    "narrow": "talk",
+    "cancelled": "talk",
     "restarted": "talk",
     "left": "attract",
+    "crowd": "attract",
     "next": "talk",
     "still": "talk",
     "asked": "talk",
     "wrong": "talk",
 }
+HERE = ("talk", "letters", "typed", "replied", "german", "umlauts", "narrow", "cancelled")
+HERE += ("restarted",)  # somebody has signed, and is still here
 ILL = {"gone": "camera 0 ", "crash": "the captions crashed: RuntimeError"}
+NO_PICTURE = {  # in the visitor's own language
+    "gone": "There is no picture from the camera.",
+    "crash": "Von der Kamera kommt kein Bild.",
+}
 WAITING = ("choose", "refused", "repeat")  # for the first PIN
 STEPS = (*WAITING, *HEALTHY, *ILL)
 
@@ -40,7 +58,7 @@ def walk(tmp_path_factory):
     environment = os.environ | {"SDL_VIDEODRIVER": "offscreen", "OMP_NUM_THREADS": "1"}
     environment.pop("FINGERPOST_DEBUG", None)
     command = [sys.executable, str(WALK), str(folder)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
     assert (folder / "day.json").is_file(), done.stderr
     return folder
 
@@ -59,7 +77,7 @@ def text(walk, step):
 
 def test_the_day_went_as_planned_and_the_pin_ended_it(walk):
     told = day(walk)
-    assert set(told) == {*STEPS, "exit code"} and told["exit code"] == 0
+    assert set(told) == {*STEPS, "objects", "exit code"} and told["exit code"] == 0
 
 
 @pytest.mark.parametrize(("step", "view"), HEALTHY.items())
@@ -80,7 +98,7 @@ def test_and_of_illness_as_the_screen_does(walk, step, why):
     assert (status, said["ok"], said["pipeline"]) == (503, False, "down")
     assert said["problem"].startswith(why)
     shown = text(walk, step)
-    assert "There is no picture from the camera." in shown and said["problem"] in shown
+    assert NO_PICTURE[step] in shown and said["problem"] in shown
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -110,15 +128,59 @@ def test_captions_are_shown_also_through_a_crash(walk):
     assert "MY SECRET" in text(walk, "crash") and "MY SECRET" in text(walk, "restarted")
 
 
+def test_a_reply_is_typed_with_fingers_or_keys_and_shown_large(walk):
+    letters = {word["text"]: word for word in words(walk, "letters")}
+    assert {"1", "Q", "P", "Space", "Erase", "Show", "One moment, please."} <= set(letters)
+    assert "Finished: forget everything" not in letters  # the letters take its room
+    assert "Is it all red|" in text(walk, "typed")
+    assert "I" not in text(walk, "typed").split("\n")  # no capitals any more, but at the start
+    shown = {word["text"]: word for word in words(walk, "replied")}
+    assert shown["Is it all red"]["drawn"][1] > 1.5 * shown["Typed"]["drawn"][1]
+    assert "Q" not in shown and "MY SECRET" in text(walk, "replied")
+
+
+def test_who_is_here_has_the_screen_in_another_language(walk):
+    shown = text(walk, "german")
+    assert "Antwort tippen" in shown and "Is it all red" in shown and "MY SECRET" in shown
+    umlauts = {word["text"] for word in words(walk, "umlauts")}
+    assert {"Ä", "ß", "Z", "Leerzeichen", "Einen Moment, bitte."} <= umlauts
+    assert "Deutsch" not in umlauts  # letters need the room
+    assert "Fertig: alles vergessen" in text(walk, "cancelled")
+
+
 def test_nothing_of_the_last_visitor_is_left(walk):
     for step in ("left", "next", "still"):
-        assert "SECRET" not in text(walk, step)
-    assert "Captions appear here." in text(walk, "next")
-    assert "SECRET" not in (walk / "kiosk.log").read_text()
+        assert "SECRET" not in text(walk, step) and "all red" not in text(walk, step)
+    assert "Captions appear here." in text(walk, "next")  # in the language that is set
+    log = (walk / "kiosk.log").read_text()
+    assert "SECRET" not in log and "all red" not in log
     kept = [path for path in walk.rglob("*") if path.is_file() and path.suffix not in (".png",)]
-    held = [path.name for path in kept if b"SECRET" in path.read_bytes()]
+    held = {
+        path.stem for path in kept if any(w in path.read_bytes() for w in (b"SECRET", b"all red"))
+    }
     # Only what this test wrote down itself.
-    assert sorted(held) == ["crash.json", "restarted.json", "talk.json"]
+    assert held == set(STEPS) & {*HERE, "crash"}
+
+
+def test_a_pack_replaced_under_it_is_used_once_it_is_whole(walk):
+    told = day(walk)
+    assert "mine.fpk" in told["half_pack"][1]["pack_trouble"]  # and it captions on
+    assert told["half_pack"][1]["n_starts"] == told["attract"][1]["n_starts"]
+    assert told["new_pack"][1]["pack_trouble"] == ""
+    assert told["new_pack"][1]["n_starts"] == told["attract"][1]["n_starts"] + 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has /dev/full")
+def test_a_full_disk_and_a_locked_database_cost_lines_of_the_log_alone(walk):
+    told = day(walk)
+    assert told["disk_full"][1]["n_lost"] > told["new_pack"][1]["n_lost"]
+    assert told["next"][1]["n_lost"] == told["disk_back"][1]["n_lost"]
+    assert "captions" not in (walk / "history.db").read_bytes().decode("latin-1")  # held all day
+
+
+def test_nothing_in_the_window_grows_from_visitor_to_visitor(walk):
+    few, many = day(walk)["objects"]
+    assert many - few < 100, (few, many)  # one screen has hundreds
 
 
 def test_no_key_ends_it_and_closing_the_window_asks_for_the_pin(walk):

@@ -13,15 +13,17 @@ from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.gridlayout import GridLayout
 from kivy.uix.widget import Widget
 
+from fingerpost.app.conversation import Entry
 from fingerpost.app.demo import demo_clip
-from fingerpost.app.kiosk import Finished
+from fingerpost.app.kiosk import Finished, Replying
 from fingerpost.app.kiosk_pin import MOST, check_pin
 from fingerpost.app.kiosk_runner import KioskRunner
 from fingerpost.app.observer import Sight
 from fingerpost.app.platforms.sources import LoopedVideo
 from fingerpost.app.settings import Settings
-from fingerpost.app.translations import _
+from fingerpost.app.translations import _, current_language
 from fingerpost.app.ui.dialogs import Dialog
+from fingerpost.app.ui.kiosk_reply import ReplyPad, ShownReply
 from fingerpost.app.ui.live_picture import CaptionBand, LivePicture
 from fingerpost.app.ui.theme import XL, L, M, S
 from fingerpost.app.ui.widgets import Column, Flow, Look, Press, Words, fill, title
@@ -61,12 +63,13 @@ class AttractScreen(BoxLayout):
             _("The camera looks whether somebody is here. Nothing is kept, nothing is sent."),
         ):
             self._words.append((Words(look, line, colour=look.theme.dim), PRINT))
-        column = Column(*(words for words, _share in self._words), spacing=dp(L))
-        side = AnchorLayout()
-        side.add_widget(column)
+        self._column = Column(*(words for words, _share in self._words), spacing=dp(L))
+        self._side = AnchorLayout()
+        self._side.add_widget(self._column)
         self.add_widget(self.picture)
-        self.add_widget(side)
+        self.add_widget(self._side)
         self.bind(size=self._fit)
+        self._column.bind(height=self._fit)
 
     def tick(self, now_ms: int) -> None:
         """Shows the picture of the clip that is due; one that is late is left out."""
@@ -101,29 +104,38 @@ class AttractScreen(BoxLayout):
         wide = self.width >= self.height
         self.orientation = "horizontal" if wide else "vertical"
         self.picture.size_hint = (1, None) if wide else (1, 1)
+        self._side.size_hint_y, self._side.height = (1 if wide else None), self._column.height
         self.picture.height = (self.width - 3 * dp(XL)) / 2 / CLIP_ASPECT
         for words, share in self._words:
             words.font_size = min(self.width, self.height) * share
 
 
 class KioskTalk(BoxLayout):
-    """The picture and the captions of who is here."""
+    """The picture and the captions of who is here, and what is typed for them.
+
+    pad : the letters, while somebody types; None while nobody does
+    """
 
     def __init__(
         self, look: Look, runner: KioskRunner, settings: Settings, now_ms: Callable[[], int]
     ) -> None:
         super().__init__(orientation="vertical")
         self.runner, self._settings, self._now_ms = runner, settings, now_ms
+        self._look = look
+        self.pad: ReplyPad | None = None
+        self._reply: Entry | None = None  # the one that is shown, or was, until it was closed
         self.picture = LivePicture(look)
         self.band = CaptionBand(look, settings.caption_lines)
         self._said, self._shown_ms = "", -1
         self.actions = Flow(
             Press(look, _("Sign again"), runner.sign_again),
+            Press(look, _("Type a reply"), self.begin_reply),
             Press(look, _("Finished: forget everything"), self._finish, "accent"),
             padding=(dp(L), dp(S)),
         )
         fill(self.actions, look.theme.ground)
-        for part in (self.picture, self.band, self.actions):
+        self.replies = Column(height=0)
+        for part in (self.picture, self.replies, self.band, self.actions):
             self.add_widget(part)
         self.bind(height=lambda _self, height: self.band.fit(height))
         self._say(_("Starting the camera …"))
@@ -142,9 +154,43 @@ class KioskTalk(BoxLayout):
             self._say(_("Starting the camera …"))
         lines = runner.conversation.shown()
         self.band.show(lines, "" if lines else _("Captions appear here."))
+        if self.pad is not None:
+            self.pad.fit(self.height - self.band.height)
+        elif runner.last_reply is not self._reply:
+            self._show_reply(runner.last_reply)
 
     def close(self) -> None:
         """Nothing to close."""
+
+    def begin_reply(self) -> None:
+        """The letters take the place of what can be pressed."""
+        language = current_language()
+        self.pad = ReplyPad(self._look, language, self._send, self.end_reply, self._typing)
+        self.remove_widget(self.actions)
+        self.replies.clear_widgets()  # what was said before has been read; the room is needed
+        self.add_widget(self.pad)
+
+    def end_reply(self) -> None:
+        """Without sending what was typed."""
+        if self.pad is not None:
+            self.remove_widget(self.pad)
+            self.add_widget(self.actions)
+            self.pad = None
+
+    def _send(self, text: str) -> None:
+        self.runner.reply(text, self._now_ms())
+        self.end_reply()
+
+    def _typing(self) -> None:
+        self.runner.push(Replying(), self._now_ms())
+
+    def _show_reply(self, reply: Entry | None) -> None:
+        """Until it is closed, there is another one, or all is forgotten."""
+        self._reply = reply
+        self.replies.clear_widgets()
+        if reply is not None:
+            shown = ShownReply(self._look, reply.text, self.replies.clear_widgets)
+            self.replies.add_widget(shown)
 
     def _say(self, words: str) -> None:
         if self._said != words:

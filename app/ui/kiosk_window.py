@@ -18,6 +18,7 @@ from fingerpost.app.kiosk import (
     CHOOSE_PIN,
     TALK,
     AskedToLeave,
+    LanguageChosen,
     PinPutAway,
     Touched,
 )
@@ -26,6 +27,7 @@ from fingerpost.app.settings import Settings
 from fingerpost.app.translations import _, use_language
 from fingerpost.app.ui.camera_notice import CameraNotice
 from fingerpost.app.ui.fonts import font_for
+from fingerpost.app.ui.kiosk_languages import LanguageBar
 from fingerpost.app.ui.kiosk_screens import (
     AttractScreen,
     ChoosePin,
@@ -49,34 +51,32 @@ class KioskShell(FloatLayout):
     def __init__(self, runner: KioskRunner, settings: Settings, now_ms: Callable[[], int]) -> None:
         super().__init__()
         self.runner, self._settings, self._now_ms = runner, settings, now_ms
-        language = use_language(settings.language)
-        font = font_for("中") if language == "zh" else font_for("")
-        # A large screen is read from further away.
-        text_pt = max(settings.text_pt, round(CAPTION * min(Window.size) / pt(1)))
-        self.look = Look(theme(settings.theme), text_pt, font)
-        fill(self, self.look.theme.ground)
+        fill(self, theme(settings.theme).ground)
         self.screen: Any = None
         self.pad: PinPad | None = None
         self._shown: tuple[str, int] | None = None
-        self._notice = CameraNotice(self.look)
-        self._place = BoxLayout()
-        self._trouble = Column()
-        self._told = ""
+        self._top, self._place = Column(), BoxLayout()
+        # Of no height until something is in them: a column takes its own with the first child.
+        self._languages, self._trouble = Column(height=0), Column(height=0)
         column = BoxLayout(orientation="vertical")
-        for part in (self._notice, self._place, self._trouble):
+        for part in (self._top, self._place, self._languages, self._trouble):
             column.add_widget(part)
         self.add_widget(column)
+        self._speak("")
         self._show()
 
     def tick(self, _dt: float = 0.0) -> None:
         """Once for every picture of the window."""
         now_ms = self._now_ms()
         self.runner.tick(now_ms)
+        if self.runner.machine.language != self._chosen:
+            self._speak(self.runner.machine.language)
         self._show()
         self._show_pad()
         self.screen.tick(now_ms)
         self._notice.show(self.runner.observer is not None, private=True)
         self._notice.fit(self.width)
+        self._offer_languages()
         self._tell_trouble()
 
     def close(self) -> None:
@@ -85,6 +85,37 @@ class KioskShell(FloatLayout):
         self.runner.close()
 
     # ---- what is seen ----------------------------------------------------------------------
+
+    def _speak(self, chosen: str) -> None:
+        """All words anew, in the language that a visitor chose; "" for the one that is set."""
+        self._chosen = chosen
+        self._language = use_language(chosen or self._settings.language)
+        font = font_for("中") if self._language == "zh" else font_for("")
+        # A large screen is read from further away.
+        text_pt = max(self._settings.text_pt, round(CAPTION * min(Window.size) / pt(1)))
+        self.look = Look(theme(self._settings.theme), text_pt, font)
+        self._notice = CameraNotice(self.look)
+        self._top.clear_widgets()
+        self._top.add_widget(self._notice)
+        self._languages.clear_widgets()
+        self._told: str | None = None
+        self._shown = None
+
+    def _offer_languages(self) -> None:
+        """Below what is seen, but not before there is a PIN, nor below the letters of a reply,
+        which take the room."""
+        offered = self.runner.machine.view != CHOOSE_PIN and self.screen_pad() is None
+        if offered and not self._languages.children:
+            self._languages.add_widget(LanguageBar(self.look, self._language, self._choose))
+        elif not offered and self._languages.children:
+            self._languages.clear_widgets()
+
+    def _choose(self, language: str) -> None:
+        self.runner.push(LanguageChosen(language), self._now_ms())
+
+    def screen_pad(self) -> Any:
+        """What takes keys in the screen that is shown; None where nothing does."""
+        return getattr(self.screen, "pad", None)
 
     def _show(self) -> None:
         """Builds the view anew for each visitor."""
@@ -121,11 +152,12 @@ class KioskShell(FloatLayout):
         asking = self.runner.machine.asking
         if asking and self.pad is None:
             self.pad = PinPad(self.look, _("The PIN, to end the kiosk"), self._try, self._put_away)
-            self._place.disabled = True
+            self._place.disabled = self._languages.disabled = True
             self.add_widget(self.pad)
         elif not asking and self.pad is not None:
             self.remove_widget(self.pad)
             self.pad, self._place.disabled = None, False
+            self._languages.disabled = False
         if self.pad is not None and self.runner.machine.locked_ms(self._now_ms()):
             self.pad.say(_("Too many wrong PINs. Wait a minute."))
 
@@ -160,7 +192,7 @@ class KioskShell(FloatLayout):
         if name == letter and set(with_these) <= set(modifiers):
             self.ask_to_leave()
             return True
-        pad = self.pad or getattr(self.screen, "pad", None)
+        pad = self.pad or self.screen_pad()
         if pad is not None:
             return bool(pad.key(name)) or name != "tab"
         return name not in ("tab", "enter", "numpadenter", "spacebar")
