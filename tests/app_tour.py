@@ -5,7 +5,8 @@ docs/screens (see docs/app.md).
 
 writes FOLDER/STEP.png and FOLDER/STEP.json for each step. A step is a screen and what is changed
 before it, "settings,theme=light,text_pt=72,size=400x800"; press=, type=, keys= and take= do what
-they say on it, at= waits for a time of the source. Every word in the window is in the .json:
+they say on it, at= waits for a time of the source. press=Cancel>OK presses one after the other.
+voice= has replies by voice, with these words understood. Every word in the window is in the .json:
 its text, where it is, how large it is drawn and how much room it has. FOLDER/sockets.json has every
 socket for a network that was asked for. --real captions a source with the bundled pack; else what
 is seen and said is made up.
@@ -145,7 +146,7 @@ def walk(shell, steps: Iterator[str]) -> None:
         return
     where, *changes = step.split(",")
     given = dict(change.split("=") for change in changes)
-    pressed = [given.pop("press")] if "press" in given else []
+    pressed = given.pop("press").split(">") if "press" in given else []
     typed = given.pop("type", None)
     keys = given.pop("keys", "").split()
     takes = given.pop("take", "").split()
@@ -182,7 +183,7 @@ def walk(shell, steps: Iterator[str]) -> None:
             Clock.schedule_once(settled, 0)
         elif pressed:
             Clock.schedule_once(settled, 0)  # first: what is pressed may raise, and be told
-            find(shell, pressed.pop()).trigger_action(0)
+            find(shell, pressed.pop(0)).trigger_action(0)
         else:
             write_down(shell, step)
             walk(shell, steps)
@@ -200,6 +201,8 @@ def go(shell, where: str, given: dict[str, str]) -> None:
     if "size" in given:
         Window.size = tuple(map(int, given.pop("size").split("x")))
     given.pop("name", None)
+    if "voice" in given:
+        given["voice_model"] = hear(given.pop("voice"))
     if given:
         shell.set(**{key: int(v) if v.isdecimal() else v for key, v in given.items()})
     if where != "welcome" and not shell.state.settings.welcomed:
@@ -208,16 +211,43 @@ def go(shell, where: str, given: dict[str, str]) -> None:
         shell.go(where)
 
 
+def hear(words: str) -> str:
+    """Has replies by voice, without vosk and a microphone: these words are understood at once.
+    Returns what stands for the folder of a model; none where there are no words."""
+    from fingerpost.app import speech_to_text
+
+    class Recogniser:
+        def AcceptWaveform(self, data: bytes) -> int:
+            time.sleep(0.01)  # as long as a microphone is waited for
+            return 0
+
+        def PartialResult(self) -> str:
+            return json.dumps({"partial": words})
+
+        def FinalResult(self) -> str:
+            return json.dumps({"text": words})
+
+    @contextmanager
+    def microphone() -> Iterator[speech_to_text.Microphone]:
+        yield speech_to_text.Microphone(16000, lambda: b"")
+
+    speech_to_text.why_not = lambda folder: "" if folder else "name the folder of a voice model"
+    speech_to_text.open_recogniser = lambda folder, rate: Recogniser()
+    speech_to_text.open_microphone = microphone
+    return "vosk-model" if words else ""
+
+
 def begin_take(screen, given: list[str]) -> int:
     """Fills in a signer and a sign, or for Teach the sign alone, and begins at once. Returns how
-    many sights are to be taken: the last of what is given."""
+    many sights are to be taken: the last of what is given. video : after it, agrees to that too"""
     from fingerpost.app.ui import take
 
     take.COUNTDOWN_S = 0
-    *words, least = given
+    *words, least = [word for word in given if word != "video"]
     if hasattr(screen, "signer"):
         screen.signer.text, screen.gloss.text = words
         screen._agree("training", True)
+        screen._agree("video", "video" in given)
     else:
         (screen.name.text,) = words
     screen.take.turn()

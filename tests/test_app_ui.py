@@ -23,6 +23,7 @@ from fingerpost.app.history import History
 from fingerpost.edge_runtime.keypoint_files import load_npz, save_npz
 from fingerpost.edge_runtime.own_signs import OwnSigns
 from fingerpost.edge_runtime.pack import bundled_pack, open_pack
+from fingerpost.edge_runtime.video import open_video
 from fingerpost.trainer.corpora import read_corpus
 from fingerpost.trainer.signer_corpus import make_clip
 
@@ -31,6 +32,10 @@ LARGE = "talk,theme=yellow,text_pt=72"
 LIGHT = "talk,theme=light,text_pt=28,size=420x760"
 REFUSED = "record,press=Start recording"
 RECORDED = "record,take=Ann HELLO 22"
+FILMED = "record,take=Ann HELLO 22 video"
+VOICE = "talk,voice=it is twelve euros,press=Reply by voice"
+SPOKEN = "talk,name=spoken_reply,press=Reply by voice>Show"
+CORRECTED = "talk,name=corrected,press=Reply by voice>Correct"
 UNSURE = "talk,press=unsure: other readings"
 REPLY = "talk,type=It is 12 euros."
 KEYS = {  # what is pressed on Talk, one after the other
@@ -54,8 +59,13 @@ STEPS = (
     "teach",
     REFUSED,
     RECORDED,
+    FILMED,
     "record",
     "settings",
+    VOICE,
+    SPOKEN,
+    CORRECTED,
+    "talk,voice=",
     LARGE,
     "settings,name=large",
     LIGHT,
@@ -89,7 +99,7 @@ def tour(tmp_path_factory):
     }
     environment.pop("FINGERPOST_DEBUG", None)
     command = [*no_network(), sys.executable, str(TOUR), str(folder), *STEPS]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     assert (folder / f"{STEPS[-1]}.json").is_file(), done.stderr
     return folder
@@ -177,7 +187,7 @@ def test_no_word_is_cut_off(tour, step):
 
 @pytest.mark.parametrize("step", STEPS)
 def test_no_two_things_to_press_lie_over_each_other(tour, step):
-    if step in (UNSURE, REPLY):
+    if step in (UNSURE, REPLY, VOICE, SPOKEN):
         pytest.skip("a dialog lies over the screen")
     presses = [word for word in words(tour, step) if word["press"] and not word["scrolls"]]
     assert step.startswith("welcome") or len(presses) >= 5
@@ -195,7 +205,10 @@ def test_no_two_things_to_press_lie_over_each_other(tour, step):
         assert min(one["width"], one["height"]) >= 48, one  # a finger
 
 
-@pytest.mark.parametrize("step", [s for s in STEPS if s.startswith("talk") and s not in KEYS])
+SEEN = [s for s in STEPS if s.startswith("talk") and s not in (*KEYS, VOICE, SPOKEN)]
+
+
+@pytest.mark.parametrize("step", SEEN)
 def test_captions_stand_below_the_picture_and_never_on_it(tour, step):
     about = json.loads((tour / f"{step}.json").read_text())
     x, y, width, height = about["picture"]
@@ -249,6 +262,7 @@ def test_history_has_what_was_said(tour):
         ("signed", "HELLO FRIEND HOW", False),
         ("signed", "WANT MORE DRINK", True),
         ("typed", "It is 12 euros.", False),
+        ("spoken", "it is twelve euros", False),
     ]
     history.close()
 
@@ -256,9 +270,31 @@ def test_history_has_what_was_said(tour):
 def test_a_recording_is_a_corpus_and_what_is_missing_is_told(tour):
     assert "Name the signer first." in texts(tour, REFUSED)
     assert "Clips of Ann: 1" in texts(tour, RECORDED)
-    (sample,) = read_corpus("own_folder", tour / "home" / "recordings")
-    assert (sample.signer, sample.glosses) == ("Ann", ("HELLO",))
-    assert len(load_npz(sample.media)) >= 20
+    folder = tour / "home" / "recordings"
+    first, second = read_corpus("own_folder", folder)
+    for sample in (first, second):
+        assert (sample.signer, sample.glosses) == ("Ann", ("HELLO",))
+        assert len(load_npz(sample.media)) >= 20
+    # A video of the one that was filmed alone, with a picture for each of its frames.
+    assert "No picture is kept" in " ".join(texts(tour, RECORDED))
+    assert "the face and the room can be recognised" in " ".join(texts(tour, FILMED))
+    (film,) = folder.rglob("*.mp4")
+    assert film.stem in (first.media.stem, second.media.stem)
+    with open_video(film) as video:
+        assert video.info.frames == len(load_npz(folder / "clips" / f"{film.stem}.npz"))
+
+
+def test_a_reply_by_voice_is_shown_after_a_press_and_not_before(tour):
+    assert "Reply by voice" not in texts(tour, "talk")  # no model is set
+    heard = texts(tour, VOICE)
+    assert "Speak now." in heard and "it is twelve euros" in heard
+    assert "The microphone is on, on this device only. Nothing is recorded." in heard
+    assert not any("Spoken" in text for text in heard)  # it is no part of the conversation yet
+    large = max(words(tour, SPOKEN), key=lambda word: word["drawn"][1])
+    assert large["text"] == "it is twelve euros" and large["drawn"][1] > 300
+    later = texts(tour, CORRECTED)
+    assert sum("Spoken · " in text for text in later) == 1 and "Reply by voice" in later
+    assert "Reply by voice" not in texts(tour, "talk,voice=")
 
 
 def test_the_first_page_says_what_this_is_not_for(tour):

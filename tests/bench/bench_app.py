@@ -1,12 +1,15 @@
-"""The app on the demo clip, over and over: when its picture is there, how smooth its window is, and
-whether its memory grows.
+"""The app on the demo clip, over and over: when its picture is there, how smooth its window is while
+the worker is busy, and whether its memory grows.
 
-    SDL_VIDEODRIVER=offscreen python tests/bench/bench_app.py [--minutes 3] [--pack demo]
+    SDL_VIDEODRIVER=offscreen python tests/bench/bench_app.py [--minutes 3] [--fast] [--smooth 30]
 
 Prints the seconds from the start of the process to the first picture, and the computing of all its
 threads in that time. Then, for each minute, the pictures of the window and the sights a second, and
-resident memory. Off screen the processor draws the window, so its rate is the least that can be
-expected. Linux only: memory is read from /proc.
+resident memory. --fast does not keep to the clip's own pace: the worker looks at pictures as fast
+as it can, so it is never idle, and an hour of clip takes less than an hour. --smooth draws the
+window anew at every tick, for so many seconds with the worker busy and for as many with the camera
+off, and compares what was drawn. Off screen the processor draws the window, beside all the rest, so
+its rate is the least that can be expected. Linux only: memory is read from /proc.
 """
 
 import argparse
@@ -22,32 +25,37 @@ BEGAN_S = os.stat("/proc/self").st_ctime
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--minutes", type=float, default=3.0, help="0: to the first picture")
     parser.add_argument("--pack", default="demo")
+    parser.add_argument("--fast", action="store_true", help="as fast as it can be looked at")
+    parser.add_argument("--smooth", type=float, default=0.0, metavar="SECONDS")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        run(Path(folder), given.minutes, given.pack)
+        run(Path(folder), given)
 
 
-def run(folder: Path, minutes: float, pack: str) -> None:
+def run(folder: Path, given: argparse.Namespace) -> None:
     """The app in a folder of its own, as after its first run."""
     settle_kivy(folder / "kivy")
     from fingerpost.app.ui.open_window import open_window
 
     open_window()
+    from fingerpost.app.session_worker import SessionWorker
     from fingerpost.app.ui.app_state import AppState
     from fingerpost.app.ui.run import run_app
 
-    state = AppState(folder, "demo", pack)
+    if given.fast or given.smooth:
+        SessionWorker._wait_until = lambda self, moment_s: None
+    state = AppState(folder, "demo", given.pack)
     state.change(welcomed=True)
-    run_app(state, Watch(minutes).begin)
+    run_app(state, Watch(given.minutes, given.smooth).begin)
 
 
 class Watch:
     """Looks at the app from its own clock."""
 
-    def __init__(self, minutes: float) -> None:
-        self.minutes = minutes
+    def __init__(self, minutes: float, smooth_s: float) -> None:
+        self.minutes, self.smooth_s = minutes, smooth_s
         self.first_mb = 0.0
 
     def begin(self, shell) -> None:
@@ -59,25 +67,74 @@ class Watch:
     def look_for_picture(self, _dt: float) -> None:
         if self.shell.state.problem:
             raise SystemExit(self.shell.state.problem)
-        if self.shell.screen.picture.time_ms >= 0:
-            self.waiting.cancel()
-            computed_s = time.process_time()
-            waited_s = time.time() - BEGAN_S
-            print(f"first picture after {waited_s:.1f} s, {computed_s:.1f} of computing")
-            if not self.minutes:
-                self.stop()
-            self.n_minutes, self.frames, self.since_s = 0, self.clock.frames, time.monotonic()
+        if self.shell.screen.picture.time_ms < 0:
+            return
+        self.waiting.cancel()
+        computed_s = time.process_time()
+        waited_s = time.time() - BEGAN_S
+        print(f"first picture after {waited_s:.1f} s, {computed_s:.1f} of computing", flush=True)
+        if self.smooth_s:
+            self.compare()
+        elif self.minutes:
+            self.n_minutes = 0
+            self.mark()
             self.clock.schedule_interval(self.minute, 60)
+        else:
+            self.stop()
+
+    # ---- how smooth ------------------------------------------------------------------------
+
+    def compare(self) -> None:
+        """Busy, then idle."""
+        self.clock.schedule_interval(lambda _dt: self.shell.canvas.ask_update(), 0)
+        self.slowest_s = 0.0
+        self.clock.schedule_interval(self.note, 0)
+        self.mark()
+        self.clock.schedule_once(self.was_busy, self.smooth_s)
+
+    def note(self, dt: float) -> None:
+        self.slowest_s = max(self.slowest_s, dt)
+
+    def was_busy(self, _dt: float) -> None:
+        pace = self.shell.state.worker.pace()
+        self.busy = self.rate()
+        print(
+            f"worker busy: {self.busy:.1f} drawn a second, slowest {self.slowest_s * 1000:.0f} ms; "
+            f"{pace.sights_per_s:.1f} sights a second, keypoints {pace.found_ms:.0f} ms, model "
+            f"{pace.model_ms:.1f} ms a sight",
+            flush=True,
+        )
+        self.shell.state.fail("The camera is off.", again=False)
+        self.slowest_s = 0.0
+        self.mark()
+        self.clock.schedule_once(self.was_idle, self.smooth_s)
+
+    def was_idle(self, _dt: float) -> None:
+        idle = self.rate()
+        print(
+            f"camera off:  {idle:.1f} drawn a second, slowest {self.slowest_s * 1000:.0f} ms; "
+            f"busy to off: {self.busy / idle:.2f}"
+        )
+        self.stop()
+
+    def mark(self) -> None:
+        self.frames, self.since_s = self.clock.frames_displayed, time.monotonic()
+
+    def rate(self) -> float:
+        """Pictures of the window that were drawn since the mark, a second."""
+        return (self.clock.frames_displayed - self.frames) / (time.monotonic() - self.since_s)
+
+    # ---- memory ----------------------------------------------------------------------------
 
     def minute(self, _dt: float) -> None:
-        now_s = time.monotonic()
-        rate = (self.clock.frames - self.frames) / (now_s - self.since_s)
-        self.frames, self.since_s = self.clock.frames, now_s
+        rate = self.rate()
+        self.mark()
         self.n_minutes += 1
         megabytes = resident_mb()
         self.first_mb = self.first_mb or megabytes
+        clip_minutes = self.shell.screen.picture.time_ms / 60_000
         print(
-            f"minute {self.n_minutes}: window {rate:.1f}, "
+            f"minute {self.n_minutes}, {clip_minutes:.1f} of clip: window {rate:.1f}, "
             f"sights {self.shell.state.worker.pace().sights_per_s:.1f} a second; "
             f"{megabytes:.0f} MB, {megabytes / self.first_mb - 1:+.1%} since the first; "
             f"{len(self.shell.state.conversation.entries)} lines",
