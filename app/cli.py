@@ -27,8 +27,10 @@ from fingerpost.app import (
     cli_calibrate,
     cli_corpora,
     cli_distill,
+    cli_experts,
     cli_export,
     cli_kiosk,
+    cli_plot,
     cli_segment,
     cli_shards,
     cli_teach,
@@ -256,11 +258,13 @@ for part in (
     cli_segment,
     cli_align,
     cli_distill,
+    cli_experts,
     cli_export,
     cli_calibrate,
     cli_benchmark,
     cli_teach,
     cli_kiosk,
+    cli_plot,
 ):
     part.add_to(app)
 

@@ -96,7 +96,7 @@ def draw_confusions(path: Path, kind: str, predictions: Sequence[Prediction]) ->
     matrix, bars = figure.subplots(1, 2, width_ratios=(size, 6.0))
     _draw_matrix(matrix, pairs, n_true, glosses)
     _draw_pairs(bars, ranked[:MAX_PAIRS], len(ranked))
-    families, missing = _fonts_for("".join(glosses))
+    families, missing = fonts_for("".join(glosses))
     for text in figure.findobj(match=Text):
         assert isinstance(text, Text)
         text.set_fontfamily(families)
@@ -183,7 +183,7 @@ def _draw_pairs(axes: "Axes", ranked: list[Confusion], n_pairs: int) -> None:
     axes.set_title(f"true → said: pairs ({of_all})", fontsize=10)
 
 
-def _fonts_for(text: str) -> tuple[list[str], str]:
+def fonts_for(text: str) -> tuple[list[str], str]:
     """The installed fonts of ``FONTS``, and the characters that none of them has."""
     from matplotlib import font_manager
     from matplotlib.ft2font import FT2Font

@@ -1,0 +1,52 @@
+"""``fingerpost plot``: pictures of what a checkpoint has learned.
+
+Part of the front door (``cli.py``): rooms are imported inside the subcommand that needs them.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fingerpost.app.cli_options import Json
+
+plots = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Pictures of what a checkpoint has learned."
+)
+
+
+@plots.callback()
+def common() -> None:
+    """Pictures of what a checkpoint has learned."""
+
+
+@plots.command()
+def alignment(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="Of sigma or translation.", metavar="CHECKPOINT")
+    ],
+    corpus: Annotated[list[Path], typer.Argument(help="Folders of shards.", metavar="SHARDS...")],
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="CHECKPOINT", help="Another one, such as one without pre-training."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Where the pictures go.")
+    ] = Path("alignment"),
+    split: Annotated[str, typer.Option(help='Of the shards; "" for all clips.')] = "test",
+    clips: Annotated[int, typer.Option(min=3, help="Clips to sample, for t-SNE.")] = 80,
+    maps: Annotated[int, typer.Option(min=1, help="Clips to draw word by word.")] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample and of t-SNE.")] = 0,
+    json: Json = False,
+) -> None:
+    """Draw how near signs and words are: t-SNE of both, and heat maps of words and frames."""
+    from fingerpost.app.commands_plot import run_alignment
+
+    folders = [str(folder) for folder in corpus]
+    checkpoints = [checkpoint, *(beside or [])]
+    run_alignment(checkpoints, folders, output, split, (clips, maps, seed), json)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Puts these subcommands behind the front door."""
+    app.add_typer(plots, name="plot")
