@@ -15,7 +15,7 @@ from fingerpost.trainer.subtitles.digits import (
     span_digits,
     span_text,
 )
-from fingerpost.trainer.subtitles.windows import WINDOW_MS, Window, window_around
+from fingerpost.trainer.subtitles.windows import Window, window_around
 
 
 def logits_of(*digits: int, sure: float = 50.0) -> torch.Tensor:
@@ -122,7 +122,8 @@ def test_a_window_is_centred_on_the_subtitle_and_stays_in_the_video():
     assert window_around(1000, 3000, 0, 60_000) == Window(0, 500)
     assert window_around(58_000, 70_000, 0, 60_000) == Window(40_000, 500)
     assert window_around(200, 400, 100, 8100) == Window(100, 200)
-    assert window_around(0, 10, 0, 60_000).end_ms == WINDOW_MS
+    assert window_around(0, 10, 0, 60_000).end_ms == 20_000
+    assert window_around(0, 60_000, 0, 60_000, 100, 12.5) == Window(26_000, 100, 12.5)
     with pytest.raises(ValueError, match="nothing to look at"):
         window_around(0, 10, 0, 39)
 

@@ -5,12 +5,12 @@ to the next where the hands are fastest (docs/segment.md says how often that is 
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from fingerpost.edge_runtime.keypoints import SIGN69, SOURCES, PoseSequence, to_view
 from fingerpost.trainer.segmentation.spans import Span
 from fingerpost.trainer.segmentation.stretches import signing_stretches, spans_between
 from fingerpost.trainer.segmentation.velocity import VelocitySettings, velocity_boundaries
+from fingerpost.trainer.subtitles.windows import part
 
 CUTS = VelocitySettings(cut_at="fastest", min_sign_ms=400.0)
 PIECE_S = 600  # of a long video at once: what is looked at takes memory
@@ -40,12 +40,7 @@ def _pieces(sequence: PoseSequence) -> Iterator[tuple[PoseSequence, float, float
     step, margin = (max(1, round(s * sequence.fps)) for s in (PIECE_S, MARGIN_S))
     for first in range(0, len(sequence), step):
         low, high = max(0, first - margin), first + step + margin
-        piece = replace(
-            sequence,
-            xyz=sequence.xyz[low:high],
-            confidence=sequence.confidence[low:high],
-            start_ms=sequence.time_ms(low),
-        )
+        piece = part(sequence, low, high)
         yield piece, sequence.time_ms(first), sequence.time_ms(first + step)
 
 

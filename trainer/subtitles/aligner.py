@@ -1,7 +1,8 @@
 """Subtitles of a signed video, each at the time at which it is signed.
 
-    placements = align_subtitles(cues, sequence)            # by motion alone
-    placements = align_subtitles(cues, sequence, reader)    # by a trained model
+    aligned = align_subtitles(cues, sequence)           # by motion alone
+    aligned = align_subtitles(cues, sequence, reader)   # by a trained model
+    aligned.placements[7].span
 
 Every subtitle is placed for itself, by motion (``placing``) or by a model that looks at 20 seconds
 around it ("Lost in Translation, Found in Embeddings", section 4.2); what overlaps is taken apart
@@ -10,11 +11,12 @@ around it ("Lost in Translation, Found in Embeddings", section 4.2); what overla
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from fingerpost.edge_runtime.keypoints import KeypointSchema, PoseSequence
+from fingerpost.edge_runtime.keypoints import KeypointSchema, PoseSequence, to_view
+from fingerpost.edge_runtime.resample import resample
 from fingerpost.edge_runtime.timed_text import Cue
 from fingerpost.trainer.subtitles.activity import signing
 from fingerpost.trainer.subtitles.placing import PlacingSettings, place_subtitles
@@ -23,6 +25,7 @@ from fingerpost.trainer.subtitles.windows import Window, window_around
 from fingerpost.trainer.text import clean_text
 
 SHORTEST_MS = 200  # of a subtitle that is put between its neighbours
+AT_ONCE = 16  # windows that a model is asked about together
 
 How = Literal["found", "guessed", "unplaceable"]
 
@@ -39,20 +42,38 @@ class Placement:
     how: How
 
 
+@dataclass(frozen=True)
+class Aligned:
+    """placements : of each cue, in their order; signed : when somebody signs, ms, in order"""
+
+    placements: list[Placement]
+    signed: list[tuple[int, int]]
+
+
+class Question(NamedTuple):
+    """When is this text signed? prior : where it may be, frames of the window; None: no idea"""
+
+    window: Window
+    text: str
+    prior: tuple[int, int] | None
+
+
 class WindowReader(Protocol):
     """A model that finds texts in windows of video.
 
-    view : the keypoints that it wants
+    view : the keypoints that it wants; fps : at this rate; n_frames : of a window
     """
 
     view: KeypointSchema
+    fps: float
+    n_frames: int
 
     def spans(
-        self, sequence: PoseSequence, asked: Sequence[tuple[Window, str]]
+        self, sequence: PoseSequence, questions: Sequence[Question]
     ) -> list[tuple[float, float] | None]:
         """Of each text the first frame in its window and the one after the last; None: no answer.
 
-        sequence : of ``view``, at ``windows.FPS``
+        sequence : of ``view``, at ``fps``
         """
         ...
 
@@ -63,7 +84,7 @@ def align_subtitles(
     reader: WindowReader | None = None,
     settings: PlacingSettings | None = None,
     tell: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Placement]:
+) -> Aligned:
     """A placement for each cue, in the order of ``cues``.
 
     By their old times the new ones are in order and apart. A cue that says nothing ("[music]") is
@@ -79,24 +100,34 @@ def align_subtitles(
     spoken = [k for k, text in enumerate(texts) if text]
     times = [(ordered[k].start_ms, ordered[k].end_ms) for k in spoken]
     letters = [len(texts[k]) for k in spoken]
-    found, offsets = place_subtitles(times, letters, signing(sequence), settings)
+    stretches = signing(sequence)
+    found, offsets = place_subtitles(times, letters, stretches, settings)
     spans: list[tuple[int, int] | None] = [None] * len(ordered)
     for k, span in zip(spoken, found, strict=True):
         spans[k] = span
     if reader is not None and len(sequence):
-        _ask(reader, sequence, [(k, texts[k], times[n]) for n, k in enumerate(spoken)], spans, tell)
+        likely = [
+            (start + by, end + by)
+            for (start, end), by in zip(times, offsets.round().astype(int).tolist(), strict=True)
+        ]
+        _ask(
+            reader, sequence, [(k, texts[k], likely[n]) for n, k in enumerate(spoken)], spans, tell
+        )
     spans = without_overlaps(spans)
-    moved = np.interp(np.arange(len(ordered)), spoken, offsets) if spoken else [0] * len(ordered)
-    wanted = [
-        (round(cue.start_ms + by), round(cue.end_ms + by))
-        for cue, by in zip(ordered, moved, strict=True)
-    ]
-    placed = between_neighbours(spans, wanted)
+    all_times = [(cue.start_ms, cue.end_ms) for cue in ordered]
+    all_offsets = np.interp(np.arange(len(ordered)), spoken or [0], offsets if spoken else [0])
+    placed = between_neighbours(spans, _moved(all_times, all_offsets))
     result: list[Placement] = [Placement(None, "unplaceable")] * len(cues)
     for i, was, span in zip(order, spans, placed, strict=True):
         how: How = "found" if was else "guessed" if span else "unplaceable"
         result[i] = Placement(span, how)
-    return result
+    return Aligned(result, [(signs[0].start_ms, signs[-1].end_ms) for signs in stretches])
+
+
+def _moved(times: Sequence[tuple[int, int]], by: np.ndarray) -> list[tuple[int, int]]:
+    """Start and end in ms, each pair moved by its own number of ms (N,)."""
+    whole = by.round().astype(int).tolist()
+    return [(start + ms, end + ms) for (start, end), ms in zip(times, whole, strict=True)]
 
 
 def between_neighbours(
@@ -153,22 +184,25 @@ def _ask(
     asked: Sequence[tuple[int, str, tuple[int, int]]],
     spans: list[tuple[int, int] | None],
     tell: Callable[[int, int], None],
-    batch: int = 16,
 ) -> None:
     """Writes a model's answers into ``spans``; where it has none, what was found stays.
 
-    asked : number of the span, text, the times that it has had so far
+    asked : number of the span, text, and where it may be if it was not found so far
     """
-    for first in range(0, len(asked), batch):
-        rows = asked[first : first + batch]
+    sequence = to_view(sequence, reader.view)
+    if sequence.fps != reader.fps:
+        sequence = resample(sequence, reader.fps)
+    video = sequence.start_ms, sequence.start_ms + sequence.duration_ms
+    for first in range(0, len(asked), AT_ONCE):
+        rows = asked[first : first + AT_ONCE]
         questions = []
         for k, text, own in rows:
             around = spans[k] or own
-            end_ms = sequence.start_ms + sequence.duration_ms
-            questions.append((window_around(*around, sequence.start_ms, end_ms), text))
+            window = window_around(*around, *video, reader.n_frames, reader.fps)
+            questions.append(Question(window, text, window.frames_of(*around)))
         answers = reader.spans(sequence, questions)
-        for (k, _, _), (window, _), answer in zip(rows, questions, answers, strict=True):
+        for (k, _, _), question, answer in zip(rows, questions, answers, strict=True):
             if answer is not None:
-                start_ms, end_ms = window.span_ms(*answer)
+                start_ms, end_ms = question.window.span_ms(*answer)
                 spans[k] = (start_ms, end_ms) if start_ms < end_ms else spans[k]
-        tell(min(first + batch, len(asked)), len(asked))
+        tell(min(first + AT_ONCE, len(asked)), len(asked))

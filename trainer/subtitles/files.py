@@ -14,7 +14,7 @@ from fingerpost.edge_runtime.timed_text import Cue
 from fingerpost.trainer.corpora.cues import TIME, CueBlock, read_blocks
 
 KINDS = (".vtt", ".srt")
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = "\ufeff"
 _CLOCK = re.compile(TIME)
 _SAID_AT = re.compile(rf"(?<=<){TIME}(?=>)")  # in a .vtt, words may have times of their own
 
@@ -28,7 +28,7 @@ class SubtitleFile:
     """
 
     kind: str
-    start: bytes
+    start: str
     lines: tuple[str, ...]
     blocks: tuple[CueBlock, ...]
 
@@ -36,8 +36,8 @@ class SubtitleFile:
     def cues(self) -> list[Cue]:
         return [block.cue for block in self.blocks]
 
-    def retimed(self, times: Sequence[tuple[int, int] | None]) -> bytes:
-        """The file with a start and end, ms, for each cue in its order.
+    def retimed(self, times: Sequence[tuple[int, int] | None]) -> str:
+        """The file's text with a start and end, ms, for each cue in its order.
 
         A cue with None is left out; in a .vtt a note says so, with its text. Times of words within
         a cue move along with it.
@@ -54,7 +54,7 @@ class SubtitleFile:
                 lines[block.first : block.end] = _noted(own, block)
             else:
                 lines[block.first : block.end + 1] = []  # the empty line after it, too
-        return self.start + "\n".join(lines).encode()
+        return self.start + "\n".join(lines)
 
 
 def read_subtitles(path: Path) -> SubtitleFile:
@@ -65,9 +65,9 @@ def read_subtitles(path: Path) -> SubtitleFile:
     blocks = read_blocks(path)
     if not blocks:
         raise ValueError(f"{path} holds no subtitles; give a file with some")
-    content = path.read_bytes()
-    start = BYTE_ORDER_MARK if content.startswith(BYTE_ORDER_MARK) else b""
-    lines = content.removeprefix(start).decode().split("\n")
+    content = path.read_bytes().decode()
+    start = BYTE_ORDER_MARK if content.startswith(BYTE_ORDER_MARK) else ""
+    lines = content.removeprefix(start).split("\n")
     return SubtitleFile(path.suffix.lower(), start, tuple(lines), tuple(blocks))
 
 
