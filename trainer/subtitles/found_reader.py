@@ -61,7 +61,7 @@ def open_reader(folder: Path) -> FoundReader:
             "leave --checkpoint out"
         )
     if "spans" not in task.settings.asks:
-        raise ValueError(f"{folder} never was asked for spans; train it with asks = ["text", "spans"]")
+        raise ValueError(f"{folder} never learned spans; name them in settings.asks of its recipe")
     if task.settings.lips:
         raise ValueError(f"{folder} reads lips, and align has none; give a model of poses alone")
     return FoundReader(network, task)
