@@ -554,7 +554,7 @@ def test_a_model_that_cannot_be_is_an_error_of_one_line(
         ({"align": 1.0}, "settings.align is no part of SIGNET"),
         ({"left_out": 2.0}, "left_out is from 0 to 1"),
         ({"jitter": 0.01, "features": "somewhere"}, "kept features have none"),
-        ({"expert": {}}, "unknown field"),
+        ({"expert": {}}, "unknown key `expert`; known: asks"),
     ],
 )
 def test_settings_that_cannot_be_are_errors_of_one_line(

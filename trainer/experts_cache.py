@@ -190,10 +190,10 @@ def _write_parts(
         keypoints = frames_of(clip).float()[None].to(device)
         mask = torch.ones(keypoints.shape[:2], device=device)
         frames, regions = (part[0].cpu().numpy() for part in features_of(encoder, keypoints, mask))
-        row = {"id": clip.id, "n_frames": len(frames)}
-        row["frames"] = frames.clip(-FLOAT16_MAX, FLOAT16_MAX).astype(np.float16).reshape(-1)
+        kept = frames.clip(-FLOAT16_MAX, FLOAT16_MAX).astype(np.float16).reshape(-1)
+        row = {"id": clip.id, "n_frames": len(frames), "frames": kept}
         rows.append({**row, "regions": regions.reshape(-1)})
-        n_bytes += row["frames"].nbytes
+        n_bytes += kept.nbytes
         tell(n_done := n_done + 1)
         if n_bytes >= PART_BYTES:
             _write_part(folder, rows)

@@ -127,7 +127,8 @@ class Experts(nn.Module):
     @torch.no_grad()
     def forward(self, keypoints: Tensor, frame_mask: Tensor) -> ExpertFeatures:
         """(B, T, 69, 3) and (B, T), 1 for a frame of the clip."""
-        seen = [features_of(encoder, keypoints, frame_mask) for encoder in self.encoders]
+        encoders: Any = self.encoders
+        seen = [features_of(encoder, keypoints, frame_mask) for encoder in encoders]
         frames, regions = zip(*seen, strict=True)
         return ExpertFeatures(torch.stack(frames, dim=1), torch.stack(regions, dim=1))
 
@@ -237,7 +238,7 @@ class Signet(UniSign):
         temperature = self.log_temperature.exp().clamp(min=LEAST_TEMPERATURE)
         return info_nce(signing, texts, temperature)
 
-    def study(  # type: ignore[override]
+    def study(
         self,
         answers: Sequence[Tensor],
         keypoints: Tensor | ExpertFeatures,

@@ -130,7 +130,7 @@ class SignetTranslation(Translation):
         tokenizer = translation.load_tokenizer(str(folder / TOKENIZER))
         return cls(settings, tokenizer, SignetConfig(**info["config"]).names)
 
-    def new_model(self, fields: dict[str, Any]) -> Signet:  # type: ignore[override]
+    def new_model(self, fields: dict[str, Any]) -> Signet:
         if self._start is None:
             raise ValueError("a SIGNET is made of experts: give a recipe with settings.experts")
         known = [name for name in SignetConfig.__dataclass_fields__ if name not in _NOT_CHOSEN]

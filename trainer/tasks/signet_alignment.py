@@ -75,7 +75,7 @@ class SignetAlignment(SignetTranslation):
             )
         return task
 
-    def new_model(self, fields: dict[str, Any]) -> Signet:  # type: ignore[override]
+    def new_model(self, fields: dict[str, Any]) -> Signet:
         model = super().new_model(fields)
         for name, parameter in model.named_parameters():
             if name.startswith("language_model."):
