@@ -58,10 +58,15 @@ class SessionWorker:
     """Runs a session until it ends or is stopped.
 
     open_session : opens source and pack; called in the worker, for it may take seconds
+    after : the worker before, which was told to end: a camera is opened once it has let go of it
     """
 
-    def __init__(self, open_session: Callable[[], AbstractContextManager[Session]]) -> None:
-        self._open_session = open_session
+    def __init__(
+        self,
+        open_session: Callable[[], AbstractContextManager[Session]],
+        after: "SessionWorker | None" = None,
+    ) -> None:
+        self._open_session, self._after = open_session, after
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._sight: Sight | None = None  # the slot
@@ -132,7 +137,7 @@ class SessionWorker:
         )
 
     def stop(self) -> None:
-        """Ends the session. A camera that hangs in a read is left behind, as the session does."""
+        """Ends the session, and waits for it; not for a camera that hangs in a read."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(JOIN_S)
@@ -147,6 +152,9 @@ class SessionWorker:
 
     def _work(self) -> None:
         try:
+            if self._after is not None:
+                self._after.stop()
+                self._after = None  # and so on, all the way back
             self._caption()
         finally:  # the session is over, and its thread ends: the next one has another
             give_back_freed_memory()

@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import pytest
@@ -122,6 +123,30 @@ def test_a_stopped_worker_is_gone():
     worker = worker_of(observer)
     worker.stop()
     assert not [t for t in threading.enumerate() if t.name == "worker"]
+
+
+def test_a_camera_is_opened_once_the_worker_before_has_let_go_of_it():
+    log, go = [], threading.Event()
+
+    @contextmanager
+    def opening(name):
+        log.append(f"{name} opens")
+        yield Session(Observer(n=10**9 if name == "first" else 1), Captioner())
+        go.wait(20)
+        log.append(f"{name} closes")
+
+    first = SessionWorker(partial(opening, "first"))
+    first.start()
+    while first.observer is None:
+        threading.Event().wait(0.002)
+    first.abandon()  # returns at once
+    second = SessionWorker(partial(opening, "second"), after=first)
+    second.start()
+    threading.Event().wait(0.05)
+    assert log == ["first opens"] and second.observer is None
+    go.set()
+    ended(second)
+    assert log == ["first opens", "first closes", "second opens", "second closes"]
 
 
 def wait_for(errand):

@@ -49,6 +49,7 @@ class AppState:
         self.conversation = Conversation(pause_ms=self.settings.pause_minutes * 60_000)
         self.keep_private(private)
         self.worker: SessionWorker | None = None
+        self._leaving: SessionWorker | None = None  # told to end, and perhaps not yet at its end
         self._landmarker = landmarker
         self._open_session = open_session
         self._retry_ms: int | None = None  # when to try the camera again
@@ -92,7 +93,8 @@ class AppState:
             self._landmarker,
             self.settings.dominant_hand,
         )
-        self.worker = SessionWorker(partial(_at_pace, opening, self.settings.most_fps))
+        paced = partial(_at_pace, opening, self.settings.most_fps)
+        self.worker = SessionWorker(paced, after=self._leaving)
         self.worker.start()
 
     def fail(self, why: str, again: bool) -> None:
@@ -111,9 +113,10 @@ class AppState:
             self.forget_old()
 
     def stop_camera(self) -> None:
+        """The window does not wait for it: a landmarker takes a while to end."""
         if self.worker is not None:
-            self.worker.stop()
-            self.worker = None
+            self.worker.abandon()
+            self.worker, self._leaving = None, self.worker
 
     def open_pack(self) -> Pack:
         """The pack that captions now; ValueError or OSError where it is none."""
@@ -148,6 +151,8 @@ class AppState:
 
     def close(self) -> None:
         self.stop_camera()
+        if self._leaving is not None:
+            self._leaving.stop()
         if self.history is not None:
             self.history.close()
 
