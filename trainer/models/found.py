@@ -191,10 +191,10 @@ class Found(nn.Module):
                 if self.lips is not None
                 else "this model reads no lips: set model.lips, or leave out settings.lips"
             )
-        features = self.poses(keypoints, frame_mask)  # (R, T / stride, W)
+        features = self.poses(keypoints, frame_mask)  # (R, T / step, W)
         if self.lips is not None and lips is not None:
             features = torch.cat([features, self.lips(lips, frame_mask)], dim=-1)
-        latents, mask = self.mapping(features, frame_mask[:, :: self.poses.config.stride])
+        latents, mask = self.mapping(features, frame_mask[:, :: self.poses.config.step])
         return latents, mask.long()
 
     def embed(
@@ -267,7 +267,7 @@ class Found(nn.Module):
 
     def _shown(self, of_frame: Tensor, n_latents: int) -> Tensor:
         """What frames (R, T) show, to what latents do, (R, N): each the middle of what it reads."""
-        frames = middles(self.mapping, n_latents).to(of_frame.device) * self.poses.config.stride
+        frames = middles(self.mapping, n_latents).to(of_frame.device) * self.poses.config.step
         inside = frames < of_frame.shape[1]
         shown = of_frame[:, frames.clamp(max=of_frame.shape[1] - 1)]
         return shown.masked_fill(~inside, NOT_KNOWN)

@@ -29,15 +29,17 @@ LATE_FUSION = 0.7  # of the pose's logits; the lips' get the rest (Table A.5)
 
 
 class LipBackbone(nn.Module):
-    """(B, T, n_in) features of lips to (B, ceil(T / stride), D), or to (B, D) of a whole clip."""
+    """(B, T, n_in) features of lips to (B, ceil(T / step), D), or to (B, D) of a whole clip."""
 
     def __init__(self, n_in: int, config: PoseBackboneConfig) -> None:
         super().__init__()
-        self.window, self.stride = config.window, config.stride
+        self.config = config
         self.conformer = Conformer(n_in, config.conformer)
 
     def forward(self, lips: Tensor, frame_mask: Tensor) -> Tensor:
-        return self.conformer.pool_windows(lips, frame_mask, self.window, self.stride)
+        config = self.config
+        lips, frame_mask = lips[:, :: config.every], frame_mask[:, :: config.every]
+        return self.conformer.pool_windows(lips, frame_mask, config.window, config.stride)
 
     def pool(self, lips: Tensor, frame_mask: Tensor) -> Tensor:
         """Of clips of one sign, (B, D)."""

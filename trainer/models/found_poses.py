@@ -31,7 +31,9 @@ class PoseBackboneConfig:
     articulator_width : of what a frame says of one articulator
     width, n_blocks, n_heads, dropout : of the Conformer
     joint_aggregation : of ``JOINT_AGGREGATIONS``
-    window, stride : frames; of a long clip the Conformer reads so many around every so many
+    every : of a long clip's frames so many are read, from the first on; more than 1 for machines
+        that are too small for the paper's 25 a second
+    window, stride : frames that are read; the Conformer reads so many of them around every so many
     """
 
     view: str = "found203"
@@ -42,6 +44,7 @@ class PoseBackboneConfig:
     n_heads: int = 8
     dropout: float = 0.1
     joint_aggregation: str = "reshape"
+    every: int = 1
     window: int = 24
     stride: int = 2
 
@@ -59,10 +62,16 @@ class PoseBackboneConfig:
                 "[model.poses] channels names at least two widths above 0, and articulator_width "
                 f"one; got {self.channels} and {self.articulator_width}"
             )
-        if not 1 <= self.stride <= self.window:
+        if not 1 <= self.stride <= self.window or self.every < 1:
             raise ValueError(
-                f"[model.poses] stride is from 1 to window, got {self.stride} and {self.window}"
+                "[model.poses] stride is from 1 to window, and every at least 1, got "
+                f"{self.stride}, {self.window} and {self.every}"
             )
+
+    @property
+    def step(self) -> int:
+        """Frames of the clip from one feature to the next."""
+        return self.every * self.stride
 
     @property
     def conformer(self) -> ConformerSizes:
@@ -79,7 +88,7 @@ def pose_config(fields: dict[str, Any]) -> PoseBackboneConfig:
 
 
 class PoseBackbone(nn.Module):
-    """(B, T, K, 4) keypoints of ``preprocess_found`` to (B, D), or to (B, ceil(T / stride), D)."""
+    """(B, T, K, 4) keypoints of ``preprocess_found`` to (B, D), or to (B, ceil(T / step), D)."""
 
     def __init__(self, config: PoseBackboneConfig) -> None:
         super().__init__()
@@ -119,9 +128,10 @@ class PoseBackbone(nn.Module):
         return self.conformer.pool(features.flatten(2), frame_mask)
 
     def forward(self, keypoints: Tensor, frame_mask: Tensor) -> Tensor:
-        """Long clips to (B, N, D), N = ceil(T / stride): one feature for each stride."""
-        features = self.articulators(keypoints, frame_mask).flatten(2)
+        """Long clips to (B, N, D), N = ceil(T / step): one feature for each ``config.step``."""
         config = self.config
+        keypoints, frame_mask = keypoints[:, :: config.every], frame_mask[:, :: config.every]
+        features = self.articulators(keypoints, frame_mask).flatten(2)
         return self.conformer.pool_windows(features, frame_mask, config.window, config.stride)
 
     def forward_by_windows(self, keypoints: Tensor, frame_mask: Tensor) -> Tensor:
@@ -130,8 +140,8 @@ class PoseBackbone(nn.Module):
         What B.3 compares ``forward`` with: every frame is encoded window / stride times. The
         numbers differ, for here the encoders see nothing outside a window.
         """
-        b, t = frame_mask.shape
-        config = self.config
+        b, config = len(frame_mask), self.config
+        keypoints, frame_mask = keypoints[:, :: config.every], frame_mask[:, :: config.every]
         before = (config.window - config.stride) // 2
         cut, mask = sliding_windows(
             keypoints.flatten(2), frame_mask, config.window, config.stride, before

@@ -8,7 +8,7 @@ say so. ``asks = ["text"]`` is what the first two stages of its curriculum learn
 What the paper does not say, and is ours: the prompts' words, and where priors come from
 (``found_windows``). A clip is one sentence with what is signed around it: its text, and its glosses
 with their spans, or the one gloss ``CUE`` whose span is the subtitle's. A clip without spans is
-asked for its text alone.
+asked for its text alone. A second gloss ``SPOKEN_CUE`` says when the subtitle was spoken.
 """
 
 from collections.abc import Sequence
@@ -39,6 +39,7 @@ from fingerpost.trainer.tasks.found_settings import (
     DIGITS,
     KINDS,
     SPOKEN,
+    SPOKEN_CUE,
     WHEN,
     Settings,
     augment_of,
@@ -59,6 +60,8 @@ from fingerpost.trainer.tasks.reader import network_with_reader
 from fingerpost.trainer.tasks.task import Batch
 from fingerpost.trainer.tasks.translation import LANGUAGES
 from fingerpost.trainer.text_tokenizer import TOKENIZER, load_tokenizer, tokenizer_for
+
+Frames = tuple[float, float] | None
 
 
 class FoundTask:
@@ -118,10 +121,7 @@ class FoundTask:
         sequence = clip.sequence
         if sequence.fps != self.settings.fps:
             sequence = resample(sequence, self.settings.fps)
-        span = None
-        if clip.spans:
-            ends = (clip.spans[0][0], clip.spans[-1][1])
-            span = (ends[0] * self.settings.fps / 1000, ends[1] * self.settings.fps / 1000)
+        span, spoken = self._times(clip)
         kinds = [kind for kind in self.settings.asks if kind == "text" or span is not None]
         if not kinds:
             raise ValueError(f"clip {clip.id!r} has no spans, so it cannot be asked for them")
@@ -133,6 +133,7 @@ class FoundTask:
             clip.text_language,
             preprocess_found(sequence, self.view).astype(np.float16),
             span,
+            spoken,
             tuple(Question(kind, text if kind == "text" else "") for kind in kinds),
             self._lips(clip.id, len(sequence)),
             glosses,
@@ -284,12 +285,22 @@ class FoundTask:
         )
         return torch.tensor(tokens["input_ids"])
 
+    def _times(self, clip: Clip) -> tuple[Frames, Frames]:
+        """When a clip's sentence is signed, and was spoken, in frames; None where nobody knows."""
+        in_frames = [
+            (start * self.settings.fps / 1000, end * self.settings.fps / 1000)
+            for start, end in clip.spans
+        ]
+        if clip.glosses == (CUE, SPOKEN_CUE) and in_frames:
+            return in_frames[0], in_frames[1]
+        return ((in_frames[0][0], in_frames[-1][1]) if in_frames else None), None
+
     def _shown(self, clip: Clip, sequence: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
         """The tokens of a clip's glosses, as words of a text, and the token that each frame shows.
 
         Before the first sign and after the last nobody knows: others sign there.
         """
-        if not (self.settings.align and clip.spans) or clip.glosses == (CUE,):
+        if not (self.settings.align and clip.spans) or CUE in clip.glosses:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         words = [gloss.lower() for gloss in clip.glosses]
         rows = self.tokenizer(words, add_special_tokens=False)["input_ids"]

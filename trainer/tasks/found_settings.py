@@ -17,6 +17,7 @@ from fingerpost.trainer.subtitles.digits import LARGEST, span_text
 
 KINDS = {"text": "text.bleu4", "spans": "spans.f1_50"}  # and how each is judged
 CUE = "<cue>"  # the gloss of a clip of which only the subtitle's times are known
+SPOKEN_CUE = "<spoken cue>"  # a second one, whose span is when the subtitle was spoken
 WHEN = "In which frames is this signed: {text}"
 SPOKEN = " It was spoken in {prior}."
 DIGITS = "0123456789-"
@@ -27,7 +28,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     spans_share : of the samples to learn from, where both are asked
     view : of the keypoints, as in [model.poses]
     fps, window_s : of the windows
-    shift_s : how far off a drawn prior is at most
+    shift_s : how far off a prior is at most, where one has to be drawn
     tells_prior : how often the prompt says when a subtitle was spoken
     align : weight of the term that asks latents for glosses; 0 = none
     lips : folder of lip features, <clip id>.npy of (T, W), a row for each frame at ``fps``

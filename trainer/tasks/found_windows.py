@@ -4,9 +4,9 @@
 (inference): to translate, the window is centred on the sentence; to align, on the middle of the
 time that the subtitle had before, here called its prior.
 
-The paper takes priors from subtitles that are in time with a voice. Where a corpus has true times
-alone, a prior is drawn: the true times, shifted by up to ``shift_s`` and made longer or shorter by
-up to a half, so that the middle of the window says nothing. At the ends of a clip the window moves
+The paper takes priors from subtitles that are in time with a voice. Where a corpus has none, a
+prior is drawn: the true times, shifted by up to ``shift_s`` and made longer or shorter by up to a
+half, so that the middle of the window says little. At the ends of a clip the window moves
 inwards, as in ``subtitles/windows.py``.
 """
 
@@ -35,6 +35,7 @@ class PreparedStretch:
 
     keypoints : (T, K, 4) float16 of ``preprocess_found``
     span : frames, first and the one after the last, fractions allowed; None where nobody knows
+    spoken : likewise, when the subtitle was spoken; it may be before the first frame
     lips : (T, W) float16; None where there are none
     glosses : (N,) tokens
     of_frame : (T,) the token that each frame shows; (0,) where nobody knows
@@ -46,6 +47,7 @@ class PreparedStretch:
     text_language: str
     keypoints: np.ndarray
     span: tuple[float, float] | None
+    spoken: tuple[float, float] | None
     questions: tuple[Question, ...]
     lips: np.ndarray | None
     glosses: np.ndarray
@@ -80,9 +82,9 @@ def ask_for_span(
     draw: np.random.Generator,
     tells_prior: float,
 ) -> Asked | None:
-    """The window is centred on a drawn prior; None where the sentence's times are not known.
+    """The window is centred on the prior; None where the sentence's times are not known.
 
-    shift : the prior's middle is at most so many frames off
+    shift : the middle of a prior that is drawn is at most so many frames off
     tells_prior : probability that the prompt says where the prior is
     """
     if stretch.span is None:
@@ -91,6 +93,8 @@ def ask_for_span(
     start, end = stretch.span
     middle = (start + end) / 2 + draw.uniform(-shift, shift)
     half = (end - start) / 2 * np.exp(draw.uniform(-STRETCH, STRETCH))
+    if stretch.spoken is not None:
+        middle, half = sum(stretch.spoken) / 2, (stretch.spoken[1] - stretch.spoken[0]) / 2
     window = window_at(middle, n_frames, n_window)
     span = within(start, end, window)
     if span is None:  # the prior was a whole window off, or the clip has too little around it
