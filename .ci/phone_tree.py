@@ -23,10 +23,11 @@ ENTRY = "app.phone"
 BY_NAME = {
     "android": (
         "app.platforms.android",
+        "app.platforms.android_camera",
         "app.platforms.android_litert",
         "app.platforms.android_executorch",
     ),
-    "ios": ("app.platforms.ios", "app.platforms.ios_coreml"),
+    "ios": ("app.platforms.ios", "app.platforms.ios_camera", "app.platforms.ios_coreml"),
 }
 # Wheels and the terminal do this elsewhere: modules that a phone never gets to.
 LEFT_OUT = {

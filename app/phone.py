@@ -26,7 +26,7 @@ def main(tree: Path) -> None:
 
 def prepare(tree: Path) -> None:
     """Tells the rest where things are here, and who runs packs."""
-    from fingerpost.app.platforms.here import use_phone_backends
+    from fingerpost.app.platforms.here import load_java_classes, use_phone_backends
 
     os.environ.setdefault("FINGERPOST_CACHE", str(tree / "models"))
     if "FINGERPOST_HOME" not in os.environ and "ANDROID_PRIVATE" in os.environ:
@@ -35,3 +35,4 @@ def prepare(tree: Path) -> None:
         packs = Path(os.environ["FINGERPOST_HOME"]) / "packs"
         os.environ.setdefault("FINGERPOST_PACKS", str(packs))
     use_phone_backends()
+    load_java_classes()

@@ -349,6 +349,9 @@ def test_buildozer_reads_the_spec():
         "tasks-vision",
         "litert",
         "executorch-android",
+        "camera-core",
+        "camera-camera2",
+        "camera-lifecycle",
     ]
     kinds = set(spec.getlist("app", "source.include_exts"))
     assert {"py", "po", "json", "npz", "tflite", "task"} <= kinds

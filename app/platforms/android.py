@@ -17,6 +17,23 @@ TASKS = "com.google.mediapipe.tasks"
 HOLISTIC = f"{TASKS}.vision.holisticlandmarker.HolisticLandmarker"
 
 
+HOLDERS = f"{TASKS}.components.containers"
+JAVA_CLASSES = (  # see ``here.load_java_classes``
+    "org.kivy.android.PythonActivity",
+    f"{IMAGES}.BitmapImageBuilder",
+    f"{IMAGES}.MPImage",
+    f"{TASKS}.core.BaseOptions",
+    f"{TASKS}.core.BaseOptions$Builder",
+    f"{TASKS}.vision.core.RunningMode",
+    HOLISTIC,
+    f"{HOLISTIC}$HolisticLandmarkerOptions",
+    f"{HOLISTIC}$HolisticLandmarkerOptions$Builder",
+    f"{HOLISTIC}Result",
+    f"{HOLDERS}.NormalizedLandmark",
+    f"{HOLDERS}.AutoValue_NormalizedLandmark",  # what a list of them really has
+)
+
+
 class Landmarker(PhoneLandmarker):
     """bundle : the ``.task`` file; None for the one that came with the app"""
 

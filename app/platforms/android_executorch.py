@@ -20,6 +20,10 @@ DATA_OF = {  # how a tensor gives its numbers
     "int64": "getDataAsLongArray",
 }
 
+JAVA_CLASSES = tuple(  # see ``here.load_java_classes``
+    f"org.pytorch.executorch.{name}" for name in ("Module", "Tensor", "EValue")
+)
+
 
 def load(
     model: bytes, specs: Mapping[str, GraphSpec], num_threads: int = 1

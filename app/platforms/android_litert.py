@@ -12,6 +12,11 @@ import numpy as np
 from fingerpost.edge_runtime.backends.named_tensors import check_inputs, inputs_of, one_line
 from fingerpost.edge_runtime.manifest import GraphSpec
 
+JAVA_CLASSES = (  # see ``here.load_java_classes``
+    "org.tensorflow.lite.Interpreter",
+    "org.tensorflow.lite.Interpreter$Options",
+)
+
 
 def load(
     model: bytes, specs: Mapping[str, GraphSpec], num_threads: int = 1

@@ -3,7 +3,7 @@
 A source is named by a text, as in the settings:
 
 ==========  ====================================================================
-``0``       a camera by its number (a webcam, by OpenCV)
+``0``       a camera by its number (a webcam, by OpenCV; on a phone 0 is at its back, 1 in front)
 ``csi``     the ribbon-cable camera of a Jetson, by GStreamer; ``csi1`` the second
 ``demo``    the bundled clip, over and over
 a path      a video, or a file of keypoints
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from fingerpost.app.observer import Observer
+from fingerpost.app.platforms.here import open_phone_camera, phone
 from fingerpost.app.session import Session, VideoObserver, observe
 
 if TYPE_CHECKING:
@@ -76,6 +77,11 @@ def watch(source: str, mirrored: bool = False, landmarker: Path | None = None) -
         return VideoObserver(
             source, partial(open_csi, sensor), landmarker, mirrored, keep_pictures=True, live=True
         )
+    if source.isdecimal() and phone():
+        opening = partial(open_phone_camera, int(source))
+        return VideoObserver(
+            f"camera {source}", opening, landmarker, mirrored, keep_pictures=True, live=True
+        )
     if Path(source).suffix.lower() in (".npz", ".pose"):
         mirrored = False  # the keypoints in a file are as they are
     return observe(source, landmarker, mirrored, keep_pictures=True)
@@ -84,6 +90,8 @@ def watch(source: str, mirrored: bool = False, landmarker: Path | None = None) -
 def known_sources() -> list[str]:
     """The sources that can be tried on this machine, without opening any."""
     found = []
+    if phone():
+        return ["0", "1"]  # the bundled clip stays behind: a phone's OpenCV reads no such video
     if sys.platform == "linux":
         found = [str(n) for n in range(MOST_CAMERAS) if Path(f"/dev/video{n}").exists()]
     else:

@@ -299,6 +299,15 @@ class Bitmap:
         assert config == "argb"
         return Bitmap(width, height)
 
+    def getWidth(self):
+        return self.size[0]
+
+    def getHeight(self):
+        return self.size[1]
+
+    def copyPixelsToBuffer(self, buffer):
+        buffer.put(self.pixels)
+
     def copyPixelsFromBuffer(self, buffer):
         assert len(buffer.content) == 4 * self.size[0] * self.size[1]
         self.pixels = buffer.content
@@ -318,6 +327,131 @@ class PythonActivity:
     mActivity = "activity"
 
 
+# ---- CameraX -----------------------------------------------------------------------------------
+
+PICTURES = []  # (H, W, 4) uint8 arrays that the camera gives, once somebody analyses them
+HAS = {"front", "back"}
+OPEN = []  # lifecycle owners that a camera is bound to
+
+
+def java_method(signature):
+    def kept(method):
+        method.signature = signature
+        return method
+
+    return kept
+
+
+class PythonJavaClass:
+    """A proxy: Java calls what has a signature, and nothing else."""
+
+    def call(self, name, signature, *arguments):
+        method = getattr(self, name)
+        assert method.signature == signature, f"{name} has no {signature}"
+        return method(*arguments)
+
+
+class CameraSelector:
+    DEFAULT_FRONT_CAMERA, DEFAULT_BACK_CAMERA = "front", "back"
+
+
+class ImageAnalysis:
+    STRATEGY_KEEP_ONLY_LATEST, OUTPUT_IMAGE_FORMAT_RGBA_8888 = 0, 2
+
+    def setAnalyzer(self, executor, analyzer):
+        assert executor == "executor"
+        # CameraX asks for both before it begins; each has a default in Java.
+        assert analyzer.call("getDefaultTargetResolution", "()Landroid/util/Size;") is None
+        assert analyzer.call("getTargetCoordinateSystem", "()I") == 0
+        self.analyzer = analyzer
+
+
+class ImageAnalysisBuilder(Built):
+    def setBackpressureStrategy(self, strategy):
+        assert strategy == 0
+        return self
+
+    def setOutputImageFormat(self, number):
+        assert number == 2
+        return self
+
+    def setOutputImageRotationEnabled(self, enabled):
+        assert enabled is True
+        return self
+
+    def build(self):
+        return ImageAnalysis()
+
+
+class UseCaseGroupBuilder(Built):
+    def addUseCase(self, case):
+        self.kept["case"] = case
+        return self
+
+
+class ImageProxy:
+    def __init__(self, rgba):
+        self.rgba = rgba
+
+    def toBitmap(self):
+        height, width = self.rgba.shape[:2]
+        bitmap = Bitmap(width, height)
+        bitmap.pixels = self.rgba.tobytes()
+        return bitmap
+
+    def close(self):
+        CALLS.append(("image closed",))
+
+
+class ProcessCameraProvider:
+    @staticmethod
+    def getInstance(context):
+        assert context == "activity"
+        return ProcessCameraProvider()
+
+    def get(self):
+        return self
+
+    def hasCamera(self, selector):
+        return selector in HAS
+
+    def bindToLifecycle(self, owner, selector, group):
+        assert owner.call("getLifecycle", "()Landroidx/lifecycle/Lifecycle;").owner is owner
+        OPEN.append(owner)
+        CALLS.append(("camera", selector))
+        owner.registry.analyzer = group.kept["case"].analyzer
+
+
+class LifecycleRegistry:
+    def __init__(self, owner):
+        self.owner, self.state = owner, "initialized"
+
+    def setCurrentState(self, state):
+        before, self.state = self.state, state
+        if state == "destroyed":
+            assert before != "initialized", "IllegalStateException"
+            OPEN[:] = [owner for owner in OPEN if owner is not self.owner]
+        elif state == "resumed":
+            for rgba in PICTURES:
+                look = self.analyzer.call
+                look("analyze", "(Landroidx/camera/core/ImageProxy;)V", ImageProxy(rgba))
+
+
+class LifecycleState:
+    CREATED, RESUMED, DESTROYED = "created", "resumed", "destroyed"
+
+
+class Executors:
+    @staticmethod
+    def newSingleThreadExecutor():
+        return Executor("executor")
+
+
+class Executor(str):
+    def shutdown(self):
+        CALLS.append(("shut down",))
+
+
 CLASSES = {
     "java.nio.ByteBuffer": ByteBuffer,
     "java.nio.ByteOrder": ByteOrder,
@@ -329,6 +463,14 @@ CLASSES = {
     "org.pytorch.executorch.Tensor": Tensor,
     "org.pytorch.executorch.EValue": EValue,
     "org.kivy.android.PythonActivity": PythonActivity,
+    "androidx.camera.lifecycle.ProcessCameraProvider": ProcessCameraProvider,
+    "androidx.camera.core.CameraSelector": CameraSelector,
+    "androidx.camera.core.ImageAnalysis": ImageAnalysis,
+    "androidx.camera.core.ImageAnalysis$Builder": ImageAnalysisBuilder,
+    "androidx.camera.core.UseCaseGroup$Builder": UseCaseGroupBuilder,
+    "androidx.lifecycle.LifecycleRegistry": LifecycleRegistry,
+    "androidx.lifecycle.Lifecycle$State": LifecycleState,
+    "java.util.concurrent.Executors": Executors,
     "android.os.ParcelFileDescriptor": ParcelFileDescriptor,
     "android.graphics.Bitmap": Bitmap,
     "android.graphics.Bitmap$Config": Config,
@@ -341,5 +483,15 @@ CLASSES = {
 }
 
 
+FOUND = []  # in order of time
+
+
 def autoclass(name):
-    return CLASSES[name]
+    """Classes that are only named for others to find are any class."""
+    FOUND.append(name)
+    if name in MISSING:
+        raise JavaException(f"Class not found {name}")
+    return CLASSES.get(name, Built)
+
+
+MISSING = set()  # of libraries that were left out

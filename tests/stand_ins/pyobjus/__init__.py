@@ -150,6 +150,15 @@ class Provider(Allocated):
         return None if value is None else SimpleNamespace(multiArrayValue=value)
 
 
+class AVCaptureDevice:
+    STATUS = 3  # AVAuthorizationStatusAuthorized
+
+    @staticmethod
+    def authorizationStatusForMediaType_(kind):
+        assert kind == ("NSString", "vide")
+        return AVCaptureDevice.STATUS
+
+
 class MLModel:
     @staticmethod
     def compileModelAtURL_error_(url, error):
@@ -171,6 +180,7 @@ class MLModel:
 
 
 CLASSES = {
+    "AVCaptureDevice": AVCaptureDevice,
     "NSData": NSData,
     "NSMutableArray": NSArray,
     "NSMutableDictionary": NSMutableDictionary,

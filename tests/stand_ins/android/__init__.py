@@ -1,0 +1,1 @@
+"""Stands in for python-for-android's own package."""
