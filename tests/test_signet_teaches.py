@@ -101,7 +101,7 @@ def test_it_teaches_the_student_by_every_term(signet: Path, few: Path, tmp_path:
         lambda step, n_steps, figures: rows.append(figures),
     )
     learned = {name: value for name, value in rows[0].items() if name.startswith("teacher.")}
-    terms = ("sequence", "token", "hidden.encoder", "hidden.decoder", "frames")
+    terms = ("sequence", "token", "hidden_encoder", "hidden_decoder", "frames")
     assert all(learned[f"teacher.{term}"] > 0 for term in terms), learned
     assert all(math.isfinite(value) for value in learned.values())
 

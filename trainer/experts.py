@@ -8,7 +8,7 @@
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,8 @@ from fingerpost.trainer.models.signet import Signet
 from fingerpost.trainer.models.uni_sign import UniSign
 
 
-def open_experts(folders: Mapping[str, str], leave_out: tuple[str, ...] = ()) -> dict[str, UniSign]:
-    """The checkpoints of Stage I, by the names of experts, in the order given.
-
-    folders : a checkpoint, or a training's folder, for each name
-    leave_out : names of experts to do without
-
-    ValueError, in one line, where a folder is no checkpoint of the sort, or a name is unknown.
-    """
+def without(folders: Mapping[str, str], leave_out: Sequence[str]) -> dict[str, str]:
+    """The folders of experts, by name, but for some. ValueError for a name that is no expert's."""
     unknown = [name for name in leave_out if name not in folders]
     if unknown:
         raise ValueError(
@@ -39,7 +33,24 @@ def open_experts(folders: Mapping[str, str], leave_out: tuple[str, ...] = ()) ->
             'settings.experts: give checkpoints of Stage I, such as {ase = "runs/signet_ase"}, '
             "and do not leave all of them out"
         )
-    return {name: _expert(name, Path(folder)) for name, folder in kept.items()}
+    return kept
+
+
+def open_experts(folders: Mapping[str, str], reader: str = "") -> dict[str, UniSign]:
+    """The checkpoints of Stage I, by the names of experts, in the order given.
+
+    folders : a checkpoint, or a training's folder, for each name
+    reader : whose language model goes on: the others' are let go, for each of them may be 2.3 GB;
+        "" = all are kept
+
+    ValueError, in one line, where a folder is no checkpoint of the sort.
+    """
+    experts = {}
+    for name, folder in folders.items():
+        experts[name] = _expert(name, Path(folder))
+        if reader and name != reader:
+            experts[name].language_model = None
+    return experts
 
 
 def open_signet(folder: Path) -> Signet | None:
@@ -53,7 +64,7 @@ def open_signet(folder: Path) -> Signet | None:
 
 def reader_for(
     text_language: str,
-    names: tuple[str, ...],
+    names: Sequence[str],
     spoken: Mapping[str, str],
     chosen: str = "",
     draw: int = 0,

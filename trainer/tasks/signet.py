@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from fingerpost.trainer.augment_clips import ClipAugment, still_there, strided
 from fingerpost.trainer.checkpoint import resolve_checkpoint
-from fingerpost.trainer.experts import open_experts, open_signet, reader_for
+from fingerpost.trainer.experts import open_experts, open_signet, reader_for, without
 from fingerpost.trainer.experts_cache import ClipFeatures, FeatureCache, cache_features
 from fingerpost.trainer.models.common import PoseEncoder
 from fingerpost.trainer.models.signet import (
@@ -250,10 +250,14 @@ def start_of(settings: Settings, text_language: str, start: Path | None) -> Star
         reader, seen = reader_for(text_language, names, settings.spoken, settings.reader)
         encoders: dict[str, Any] = dict(zip(names, signet.poses.encoders, strict=True))
         return Start(encoders, {}, signet, reader, seen, start)
-    stage1 = open_experts(settings.experts, settings.leave_out)
-    spoken = {k: v for k, v in settings.spoken.items() if k not in settings.leave_out}
-    reader, seen = reader_for(text_language, tuple(stage1), spoken, settings.reader, settings.draw)
-    folder = resolve_checkpoint(Path(settings.experts[reader]))
+    folders = without(settings.experts, settings.leave_out)
+    spoken = {name: code for name, code in settings.spoken.items() if name in folders}
+    unknown = [name for name in settings.spoken if name not in settings.experts]
+    if unknown:
+        raise ValueError(f"settings.spoken: no expert {unknown[0]!r} in settings.experts")
+    reader, seen = reader_for(text_language, tuple(folders), spoken, settings.reader, settings.draw)
+    stage1 = open_experts(folders, reader)
+    folder = resolve_checkpoint(Path(folders[reader]))
     if not settings.tokenizer and not (folder / TOKENIZER).is_dir():
         raise ValueError(f"{folder} of {reader} has no tokenizer: name its in settings.tokenizer")
     for expert in stage1.values():
