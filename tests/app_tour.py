@@ -63,14 +63,15 @@ class Script:
     """Says two lines, and begins a third."""
 
     LINES = (
-        Line("HELLO FRIEND HOW", ("hello", "friend", "how"), ((), (), ()), 680, 3120, 0.93),
+        Line("Nice to meet you.", ("nice", "meet", "you"), ((), (), ()), 680, 3120, 0.93),
         Line(
-            "WANT MORE DRINK",
-            ("want", "more", "drink"),
-            ((("need", 0.3),), (("again", 0.2),), (("coffee", 0.25),)),
+            "I want a drink.",
+            ("want", "drink"),
+            ((), ()),
             5260,
             7500,
             0.34,
+            others=(("I need a drink.", 0.3), ("I want a coffee.", 0.25), ("A drink again?", 0.2)),
             unsure=True,
         ),
         Line("MY FAMILY", ("my", "family"), ((), ()), 9740, 11580, 0.9),

@@ -33,10 +33,11 @@ LIGHT = "talk,theme=light,text_pt=28,size=420x760"
 REFUSED = "record,press=Start recording"
 RECORDED = "record,take=Ann HELLO 22"
 FILMED = "record,take=Ann HELLO 22 video"
-VOICE = "talk,voice=it is twelve euros,press=Reply by voice"
-SPOKEN = "talk,name=spoken_reply,press=Reply by voice>Show"
-CORRECTED = "talk,name=corrected,press=Reply by voice>Correct"
+VOICE = "talk,voice=it is twelve euros,press=Voice"
+SPOKEN = "talk,name=spoken_reply,press=Voice>Show"
+CORRECTED = "talk,name=corrected,press=Voice>Correct"
 UNSURE = "talk,press=unsure: other readings"
+SIGNS = "packs,press=All signs"
 REPLY = "talk,type=It is 12 euros."
 KEYS = {  # what is pressed on Talk, one after the other
     "talk,name=undone,keys=ctrl+z": "",
@@ -56,6 +57,7 @@ STEPS = (
     "history",
     "history,press=Open",
     "packs",
+    SIGNS,
     "teach",
     REFUSED,
     RECORDED,
@@ -219,18 +221,18 @@ def test_captions_stand_below_the_picture_and_never_on_it(tour, step):
 
 def test_a_partial_line_is_dimmer_and_unsure_is_said(tour):
     (band,) = [word["text"] for word in words(tour, "talk") if word["text"].startswith("[color")]
-    assert re.sub(r"\[.*?\]", "", band).split("\n") == ["WANT MORE DRINK  ? unsure", "MY FAMILY"]
+    assert re.sub(r"\[.*?\]", "", band).split("\n") == ["I want a drink.  ? unsure", "MY FAMILY"]
     sure, unsure, partial = re.findall(r"\[color=(\w+)\]", band)
     assert sum(bytes.fromhex(partial)) < 0.8 * sum(bytes.fromhex(sure)) and unsure != sure
 
 
 def test_conversation_readings_and_reply(tour):
     said = texts(tour, "talk")
-    assert "HELLO FRIEND HOW" in said and "unsure: other readings" in said
+    assert "Nice to meet you." in said and "unsure: other readings" in said
     assert "Camera on, on this device only · Captions can be wrong" in said
     readings = texts(tour, UNSURE)
-    assert ["NEED MORE DRINK", "WANT MORE COFFEE", "WANT AGAIN DRINK"] == readings[
-        readings.index("NEED MORE DRINK") :
+    assert ["I need a drink.", "I want a coffee.", "A drink again?"] == readings[
+        readings.index("I need a drink.") :
     ][:3]
     large = max(words(tour, REPLY), key=lambda word: word["drawn"][1])
     assert large["text"] == "It is 12 euros." and large["drawn"][1] > 300
@@ -253,14 +255,14 @@ def test_everything_can_be_done_by_keyboard(tour):
 
 def test_history_has_what_was_said(tour):
     read = texts(tour, "history,press=Open")
-    for text in ("HELLO FRIEND HOW", "WANT MORE DRINK", "It is 12 euros.", "Save as srt"):
+    for text in ("Nice to meet you.", "I want a drink.", "It is 12 euros.", "Save as srt"):
         assert text in read
     history = History(tour / "home" / "history.db")
     (conversation,) = history.conversations()
     lines = history.lines(conversation.id)
     assert [(e.how, e.text, e.unsure) for e in lines] == [
-        ("signed", "HELLO FRIEND HOW", False),
-        ("signed", "WANT MORE DRINK", True),
+        ("signed", "Nice to meet you.", False),
+        ("signed", "I want a drink.", True),
         ("typed", "It is 12 euros.", False),
         ("spoken", "it is twelve euros", False),
     ]
@@ -285,7 +287,7 @@ def test_a_recording_is_a_corpus_and_what_is_missing_is_told(tour):
 
 
 def test_a_reply_by_voice_is_shown_after_a_press_and_not_before(tour):
-    assert "Reply by voice" not in texts(tour, "talk")  # no model is set
+    assert "Voice" not in texts(tour, "talk")  # no model is set
     heard = texts(tour, VOICE)
     assert "Speak now." in heard and "it is twelve euros" in heard
     assert "The microphone is on, on this device only. Nothing is recorded." in heard
@@ -293,8 +295,13 @@ def test_a_reply_by_voice_is_shown_after_a_press_and_not_before(tour):
     large = max(words(tour, SPOKEN), key=lambda word: word["drawn"][1])
     assert large["text"] == "it is twelve euros" and large["drawn"][1] > 300
     later = texts(tour, CORRECTED)
-    assert sum("Spoken · " in text for text in later) == 1 and "Reply by voice" in later
-    assert "Reply by voice" not in texts(tour, "talk,voice=")
+    assert sum("Spoken · " in text for text in later) == 1 and "Voice" in later
+    assert "Voice" not in texts(tour, "talk,voice=")
+
+
+def test_a_pack_shows_all_that_it_knows(tour):
+    known = signs(open_pack(bundled_pack()))
+    assert ", ".join(known) in texts(tour, SIGNS) and ", ".join(known) not in texts(tour, "packs")
 
 
 def test_the_first_page_says_what_this_is_not_for(tour):

@@ -10,6 +10,9 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from fingerpost.app.translations import LANGUAGES
+
+LATIN_NAMES = {"zh": "Zhongwen"}
 LATIN = "Roboto"  # the name under which Kivy has it
 CJK_FILES = (  # the best to read first; all have Latin letters too, for a label has one typeface
     "NotoSansCJK-Regular.ttc",
@@ -30,6 +33,15 @@ def font_for(*texts: str) -> str:
     Latin letters where there is no Chinese typeface: the others then show as boxes.
     """
     return (cjk_font() or LATIN) if any(needs_cjk(text) for text in texts) else LATIN
+
+
+def language_names() -> list[tuple[str, str]]:
+    """The languages of the interface, (code, its own name); in Latin letters where there is no
+    typeface for those of its own."""
+    return [
+        (code, LATIN_NAMES.get(code, name) if needs_cjk(name) and not cjk_font() else name)
+        for code, name in LANGUAGES.items()
+    ]
 
 
 def needs_cjk(text: str) -> bool:

@@ -10,6 +10,7 @@ from kivy.uix.widget import Widget
 
 from fingerpost.app import pack_store
 from fingerpost.app.commands_benchmark import BenchmarkOptions, in_a_process
+from fingerpost.app.commands_packs import signs
 from fingerpost.app.pack_facts import facts, speed_words
 from fingerpost.app.session_worker import Errand
 from fingerpost.app.told import in_words
@@ -45,6 +46,7 @@ class PacksScreen(BoxLayout):
         super().__init__()
         self.shell, self.look, self.store = shell, shell.look, PackStore()
         self._drawn_with: Errand[str] | None = None
+        self._shows_signs: set[str] = set()  # of these packs
         self.draw()
 
     def tick(self) -> None:
@@ -102,21 +104,24 @@ class PacksScreen(BoxLayout):
         if pack_store.can_roll_back(installed.name, self.store):
             back = partial(self._roll_back, installed.name)
             presses.append(Press(look, _("Back to the version before"), back))
+        all_signs = partial(self._show_signs, installed.name)
+        presses.append(Press(look, _("All signs"), all_signs))
         if not installed.bundled:
             remove_it = partial(self._ask_to_remove, installed.name)
             presses.append(Press(look, _("Remove"), remove_it, "danger"))
         rows = facts(pack)
         if installed.name in self.shell.speeds:
             rows.append((_("Speed here"), self.shell.speeds[installed.name]))
-        notice = small(look, manifest.notice)
-        return Panel(
-            look,
+        parts: list[Widget] = [
             Words(look, head, 1.25, bold=True),
             table(look, rows),
-            notice,
+            small(look, manifest.notice),
             Flow(*presses),
-            spacing=dp(S),
-        )
+        ]
+        if installed.name in self._shows_signs:
+            names = ", ".join(signs(pack))
+            parts.append(Words(look, names, font_name=font_for(names)))
+        return Panel(look, *parts, spacing=dp(S))
 
     # ---- what is pressed -------------------------------------------------------------------
 
@@ -141,6 +146,11 @@ class PacksScreen(BoxLayout):
             return ""  # the card shows it
 
         self.shell.begin(_("Measuring …"), work)
+
+    def _show_signs(self, name: str) -> None:
+        """All that a pack knows, or no more of it."""
+        self._shows_signs ^= {name}
+        self.draw()
 
     def _use(self, name: str) -> None:
         self.shell.state.change(pack=name)

@@ -13,8 +13,8 @@ from fingerpost.app.platforms.sources import CSI, DEMO, known_sources
 from fingerpost.app.settings import MOST_LINES
 from fingerpost.app.speech_to_text import NOT_INSTALLED, why_not
 from fingerpost.app.told import in_words
-from fingerpost.app.translations import LANGUAGES, _
-from fingerpost.app.ui.fonts import cjk_font, font_for
+from fingerpost.app.translations import _
+from fingerpost.app.ui.fonts import cjk_font, font_for, language_names
 from fingerpost.app.ui.widgets import Field, Flow, Page, Panel, Press, Words, choices, small, title
 from fingerpost.edge_runtime.pack import PackStore
 
@@ -160,7 +160,7 @@ class SettingsScreen(BoxLayout):
 
     def _interface(self) -> Widget:
         now = self.shell.state.settings
-        languages = [("", _("As the system")), *LANGUAGES.items()]
+        languages = [("", _("As the system")), *language_names()]
         parts: list[Widget] = [
             title(self.look, _("Interface")),
             *self._one_of(_("Language"), "language", now.language, languages),

@@ -13,7 +13,7 @@ from fingerpost.app.conversation import SIGNED, SPOKEN, TYPED, Entry
 from fingerpost.app.translations import _
 from fingerpost.app.ui.fonts import font_for
 from fingerpost.app.ui.theme import L, M, S, rgba
-from fingerpost.app.ui.widgets import Column, Field, Flow, Look, Panel, Press, Words, fill, small
+from fingerpost.app.ui.widgets import Column, Field, Look, Panel, Press, Words, fill, small
 
 MOST_SHOWN = 60  # entries that can be scrolled back to; History has the rest
 TEXT_SCALE = 1.15  # of the words of an entry
@@ -51,15 +51,22 @@ class ConversationPanel(BoxLayout):
         row.height = max(self.field.height, send.height)
         send.bind(height=lambda _, height: setattr(row, "height", max(self.field.height, height)))
         row.add_widget(self.field)
+        self._speaks = listen is not None
+        if listen is not None:
+            row.add_widget(Press(look, _("Voice"), listen))
         row.add_widget(send)
         self._warning = Words(look, "", colour=look.theme.warn)
         self.add_widget(self._warning)
         self.add_widget(self._scroll)
         self.add_widget(row)
-        if listen is not None:
-            self.add_widget(Flow(Press(look, _("Reply by voice"), listen)))
-        elif missing:
+        if missing:
             self.add_widget(small(look, missing))
+
+    @property
+    def best_width(self) -> float:
+        """Beside a picture: wider for larger text, and for one thing more to press."""
+        larger = (self.look.ui_px - dp(17)) * (16 if self._speaks else 12)
+        return dp(380 if self._speaks else 320) + larger + dp(L)
 
     def warn(self, words: str) -> None:
         """A line above the conversation; "" takes it away."""
@@ -119,8 +126,3 @@ class ConversationPanel(BoxLayout):
 def said_how(how: str) -> str:
     """Signed, typed, spoken: in the user's language."""
     return {SIGNED: _("Signed"), TYPED: _("Typed"), SPOKEN: _("Spoken")}.get(how, how)
-
-
-def panel_width(look: Look) -> float:
-    """The width of the panel beside a picture: wider for larger text."""
-    return dp(320) + (look.ui_px - dp(17)) * 12 + dp(L)

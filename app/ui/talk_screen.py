@@ -17,7 +17,7 @@ from fingerpost.app.ui.app_state import now_ms
 from fingerpost.app.ui.dialogs import ReplyCard, other_readings, question
 from fingerpost.app.ui.listen_dialog import ListenDialog
 from fingerpost.app.ui.live_picture import CaptionBand, LivePicture
-from fingerpost.app.ui.talk_panel import ConversationPanel, panel_width
+from fingerpost.app.ui.talk_panel import ConversationPanel
 from fingerpost.app.ui.theme import NARROW, L, S
 from fingerpost.app.ui.widgets import Flow, Press, fill
 
@@ -233,7 +233,7 @@ class TalkScreen(BoxLayout):
         self.band.fit(self.height)
         if wide:
             self.panel.size_hint_x = None
-            self.panel.width = min(panel_width(self.shell.look), self.width * 0.42)
+            self.panel.width = min(self.panel.best_width, self.width * 0.42)
         else:
             self.panel.size_hint_x = 1
         if wide == self._arranged:

@@ -10,8 +10,8 @@ from kivy.uix.widget import Widget
 from fingerpost.app.commands_packs import signs
 from fingerpost.app.pack_facts import languages_of
 from fingerpost.app.told import in_words
-from fingerpost.app.translations import LANGUAGES, _
-from fingerpost.app.ui.fonts import font_for
+from fingerpost.app.translations import _
+from fingerpost.app.ui.fonts import font_for, language_names
 from fingerpost.app.ui.theme import S
 from fingerpost.app.ui.widgets import Page, Panel, Press, Words, choices, title
 from fingerpost.edge_runtime.pack import Pack
@@ -29,9 +29,7 @@ class WelcomeScreen(BoxLayout):
         super().__init__(orientation="vertical")
         self.shell, self.look = shell, shell.look
         look = shell.look
-        languages = choices(
-            look, tuple(LANGUAGES.items()), shell.language, shell.set_language, font_for
-        )
+        languages = choices(look, language_names(), shell.language, shell.set_language, font_for)
         agree = Press(look, _("I have read this"), self._agree, "accent")
         self.add_widget(
             Page(
