@@ -45,14 +45,16 @@ def augment(
     window: int,
     generator: torch.Generator | Sequence[int],
     settings: AugmentSettings,
+    view: KeypointSchema = SIGN69,
 ) -> Tensor:
     """(B, S, K, 4) clips at a higher rate to (B, window, K, 4), each changed in its own way.
 
     generator : for the batch, or a seed for each clip
+    view : that the K keypoints are of
     """
     draw = _Draw(len(clips), generator)
     keypoints = sample_times(clips, _warped_times(clips.shape[1], window, draw, settings))
-    return _changed(keypoints, draw, settings)
+    return _changed(keypoints, draw, settings, view)
 
 
 def augment_frames(
@@ -69,7 +71,7 @@ def augment_frames(
 
 
 def _changed(
-    keypoints: Tensor, draw: "_Draw", settings: AugmentSettings, view: KeypointSchema = SIGN69
+    keypoints: Tensor, draw: "_Draw", settings: AugmentSettings, view: KeypointSchema
 ) -> Tensor:
     keypoints = _mirror_some(keypoints, draw, settings.mirror, view)
     xyz, confidence = keypoints[..., :3], keypoints[..., 3:]

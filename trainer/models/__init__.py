@@ -3,6 +3,7 @@
 from typing import Any
 
 from fingerpost.trainer.models.found import Found, FoundConfig
+from fingerpost.trainer.models.found_signs import FoundSigns, FoundSignsConfig
 from fingerpost.trainer.models.ms_mae import MsMae, MsMaeConfig
 from fingerpost.trainer.models.ms_mae_classifier import MsMaeClassifier, MsMaeClassifierConfig
 from fingerpost.trainer.models.ms_mae_translator import MsMaeTranslator, MsMaeTranslatorConfig
@@ -16,6 +17,7 @@ from fingerpost.trainer.models.uni_sign import UniSign, UniSignConfig
 
 MODELS: dict[str, tuple[Any, Any]] = {
     "found": (FoundConfig, Found),
+    "found_signs": (FoundSignsConfig, FoundSigns),
     "ms_mae": (MsMaeConfig, MsMae),
     "ms_mae_classifier": (MsMaeClassifierConfig, MsMaeClassifier),
     "ms_mae_translator": (MsMaeTranslatorConfig, MsMaeTranslator),

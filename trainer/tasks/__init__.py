@@ -3,6 +3,7 @@
 from typing import Any
 
 from fingerpost.trainer.tasks.found import FoundTask
+from fingerpost.trainer.tasks.found_signs import FoundSignsTask
 from fingerpost.trainer.tasks.isolated import Isolated
 from fingerpost.trainer.tasks.ms_mae import MsMaePretraining
 from fingerpost.trainer.tasks.ms_mae_translation import MsMaeTranslation
@@ -14,6 +15,7 @@ from fingerpost.trainer.tasks.translation import Translation
 
 TASKS: dict[str, Any] = {
     "found": FoundTask,
+    "found_signs": FoundSignsTask,
     "isolated": Isolated,
     "ms_mae": MsMaePretraining,
     "ms_mae_translation": MsMaeTranslation,

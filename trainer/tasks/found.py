@@ -46,6 +46,7 @@ from fingerpost.trainer.tasks.found_settings import (
     check_settings,
     digit_tokens,
     prompt_for_span,
+    read_lips,
 )
 from fingerpost.trainer.tasks.found_windows import (
     Asked,
@@ -135,7 +136,7 @@ class FoundTask:
             span,
             spoken,
             tuple(Question(kind, text if kind == "text" else "") for kind in kinds),
-            self._lips(clip.id, len(sequence)),
+            read_lips(self.settings.lips, clip.id, len(sequence)),
             glosses,
             of_frame,
         )
@@ -312,19 +313,6 @@ class FoundTask:
             part = (ms[inside] - start) * len(tokens) // max(end - start, 1)
             shown[inside] = np.array(tokens)[part.astype(int)]
         return np.array(sum(rows, []), np.int64), shown
-
-    def _lips(self, clip_id: str, n_frames: int) -> np.ndarray | None:
-        if not self.settings.lips:
-            return None
-        path = Path(self.settings.lips) / f"{clip_id}.npy"
-        if not path.is_file():
-            raise ValueError(f"settings.lips: no {path}; make the features of all clips")
-        lips = np.load(path, allow_pickle=False)
-        if lips.ndim != 2 or len(lips) != n_frames:
-            raise ValueError(
-                f"{path}: expected a row of lips for each of {n_frames} frames, got {lips.shape}"
-            )
-        return lips.astype(np.float16)
 
     def _token_numbers(self, kind: str | None = None) -> dict[str, int]:
         return {

@@ -5,9 +5,11 @@ Translation and Alignment", Sec. 3.2 and 4.2. The paper's prompts are not in the
 these words are ours.
 """
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -67,6 +69,24 @@ def augment_of(settings: Settings) -> AugmentSettings | None:
     except TypeError as error:
         known = ", ".join(AugmentSettings.__dataclass_fields__)
         raise ValueError(f"settings.augment: {error}; known: {known}") from error
+
+
+def read_lips(folder: str, clip_id: str, n_frames: int) -> np.ndarray | None:
+    """Features of a clip's lips, (T, W) float16; None where no folder is named.
+
+    ValueError, in one line, where there are none of this clip, or of another number of frames.
+    """
+    if not folder:
+        return None
+    path = Path(folder) / f"{clip_id}.npy"
+    if not path.is_file():
+        raise ValueError(f"settings.lips: no {path}; make the features of all clips")
+    lips = np.load(path, allow_pickle=False)
+    if lips.ndim != 2 or len(lips) != n_frames:
+        raise ValueError(
+            f"{path}: expected a row of lips for each of {n_frames} frames, got {lips.shape}"
+        )
+    return lips.astype(np.float16)
 
 
 def digit_tokens(tokenizer: Any) -> Tensor:
