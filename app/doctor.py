@@ -136,7 +136,10 @@ def check_board() -> Check:
     """A Jetson: which, and how warm it is."""
     health, problem = read_health()
     if health is None:
-        hint = problem or "temperature, clocks and power: sudo pip3 install -U jetson-stats"
+        hint = problem or (
+            "temperature, clocks and power: sudo pip3 install -U jetson-stats, and the same again "
+            "by the pip beside fingerpost"
+        )
         return Check("board", LATER, about_board(), hint, needed=False)
     measured = [f"{max(health.celsius.values()):.0f} °C"] if health.celsius else []
     measured += [f"{health.watts:.1f} W"] if health.watts is not None else []
