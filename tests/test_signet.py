@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -573,6 +574,9 @@ def test_experts_of_other_widths_do_not_fit(stage1: dict[str, str]) -> None:
     ):
         with pytest.raises(ValueError, match=says):
             Signet.of_experts({**one, "other": UniSign(config)}, one["ase"])
+    one["ase"].config = replace(one["ase"].config, rgb=True)
+    with pytest.raises(ValueError, match="expert ase looks at pictures of hands"):
+        Signet.of_experts(one, one["ase"])
 
 
 def test_a_signet_is_no_expert_and_goes_on_by_itself(

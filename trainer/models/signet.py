@@ -127,7 +127,7 @@ class Experts(nn.Module):
     @torch.no_grad()
     def forward(self, keypoints: Tensor, frame_mask: Tensor) -> ExpertFeatures:
         """(B, T, 69, 3) and (B, T), 1 for a frame of the clip."""
-        encoders: Any = self.encoders
+        encoders: Any = self.encoders.eval()  # the loop sets batch normalisation by itself
         seen = [features_of(encoder, keypoints, frame_mask) for encoder in encoders]
         frames, regions = zip(*seen, strict=True)
         return ExpertFeatures(torch.stack(frames, dim=1), torch.stack(regions, dim=1))
@@ -163,15 +163,7 @@ class Signet(UniSign):
 
         fields : of ``SignetConfig``, but for the experts. ValueError where experts do not fit.
         """
-        width = reader.language_model.config.d_model
-        for name, expert in experts.items():
-            if expert.config.rgb:
-                raise ValueError(f"expert {name} looks at pictures of hands; give a pose-only one")
-            if expert.poses.projection.out_features != width:
-                raise ValueError(
-                    f"expert {name} gives {expert.poses.projection.out_features} numbers a frame, "
-                    f"the language model reads {width}: give experts of one width"
-                )
+        check_experts(experts, reader)
         config = SignetConfig(
             language_model=reader.config.language_model,
             tied=reader.config.tied,
@@ -276,6 +268,19 @@ def features_of(
     real = frame_mask[..., None].to(regions.dtype)
     means = (regions * real).sum(dim=1) / real.sum(dim=1)
     return encoder.joined(regions), means.unflatten(-1, (len(GROUPS), -1))
+
+
+def check_experts(experts: Mapping[str, UniSign], reader: UniSign) -> None:
+    """ValueError, in one line, where one cannot stand beside the others before this reader."""
+    width = reader.language_model.config.d_model
+    for name, expert in experts.items():
+        if expert.config.rgb:
+            raise ValueError(f"expert {name} looks at pictures of hands; give a pose-only one")
+        if expert.poses.projection.out_features != width:
+            raise ValueError(
+                f"expert {name} gives {expert.poses.projection.out_features} numbers a frame, the "
+                f"language model reads {width}: give experts of one width"
+            )
 
 
 def expert_fields(name: str, config: UniSignConfig) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from fingerpost.trainer.models.signet import (
     ExpertFeatures,
     Signet,
     SignetConfig,
+    check_experts,
     features_of,
     with_changes,
 )
@@ -257,6 +258,7 @@ def start_of(settings: Settings, text_language: str, start: Path | None) -> Star
         raise ValueError(f"settings.spoken: no expert {unknown[0]!r} in settings.experts")
     reader, seen = reader_for(text_language, tuple(folders), spoken, settings.reader, settings.draw)
     stage1 = open_experts(folders, reader)
+    check_experts(stage1, stage1[reader])  # before anything is made of them
     folder = resolve_checkpoint(Path(folders[reader]))
     if not settings.tokenizer and not (folder / TOKENIZER).is_dir():
         raise ValueError(f"{folder} of {reader} has no tokenizer: name its in settings.tokenizer")
