@@ -26,6 +26,7 @@ RELATIVE = ("bleu4",)  # figures whose loss is a share of the float network's; o
 MOST_KEPT = 32  # layers that stay in float32 at most
 MOST_NAMED = 4  # of them, in a line
 ROUNDING = 1e-6  # points
+FEW_CLIPS = 200  # of one of these, half a percent of the figures hangs: half the default budget
 
 
 class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -124,6 +125,7 @@ def choose(
     report: Callable[[Try], None] = lambda tried: None,
     simulate: Callable[[Scheme], Mapping[str, float]] | None = None,
     weigh: Callable[[Scheme], float] | None = None,
+    n_clips: int = 0,
 ) -> Chosen:
     """The first scheme that keeps the budget. ValueError where none does, with the best figures.
 
@@ -138,6 +140,7 @@ def choose(
         misses the budget by these is not built, which saves minutes each time
     weigh : about how many bytes a scheme takes; layers are kept only as long as the next kind is
         dearer
+    n_clips : that the figures are of, 0 for who knows; with few of them the refusal says so
     """
     if not kinds:
         raise ValueError("no kind of quantisation to try: give one or more")
@@ -162,7 +165,7 @@ def choose(
     best = min((one for one in tried if not one.passed), key=lambda one: one.share)
     raise ValueError(
         f"no scheme of {len(tried)} keeps the budget; the best is {best}. Raise [budget], or "
-        "fine-tune the network for its scheme (docs/quantise.md)"
+        f"fine-tune the network for its scheme (docs/quantise.md){_few(n_clips)}"
     )
 
 
@@ -242,6 +245,15 @@ def _schemes(
                 break
             yield scheme
             n_kept *= 2
+
+
+def _few(n_clips: int) -> str:
+    """Of 30 clips one that is read otherwise costs more than the whole budget."""
+    if not 0 < n_clips < FEW_CLIPS:
+        return ""
+    return (
+        f"; {n_clips} clips tell such losses badly, one of them is {100 / n_clips:.1f} %: give more"
+    )
 
 
 def _measure(figure: str) -> str:

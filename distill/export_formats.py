@@ -7,6 +7,7 @@ from typing import Any
 
 from fingerpost.distill.budget import Budget, budget_of
 from fingerpost.distill.export import Exported, export, open_source
+from fingerpost.distill.half_precision import half_precision_warning
 from fingerpost.distill.samples import read_samples
 from fingerpost.distill.workbench import Source
 from fingerpost.edge_runtime.backends import runs_here
@@ -76,7 +77,10 @@ def export_formats(
                 raise
             tell(f"{format}: {error}")
             continue
-        records.append(record_of(made, format))
+        warning = half_precision_warning(
+            format, made.chosen.scheme.kind, source.graphs, source.calibration
+        )
+        records.append(record_of(made, format, warning))
     return records
 
 
@@ -131,10 +135,10 @@ def figures_of_teacher(teacher: Path | None, clips: Sequence[Clip]) -> dict[str,
     return {f"teacher: {name}": round(value, 4) for name, value in figures.items()}
 
 
-def record_of(made: Exported, format: str) -> Record:
-    """What ``--json`` says of a pack."""
+def record_of(made: Exported, format: str, warning: str = "") -> Record:
+    """What ``--json`` says of a pack. warning : one line, the first of its remarks"""
     manifest = made.pack.manifest
-    remarks = []
+    remarks = [warning] if warning else []
     if manifest.kept:
         remarks.append(f"{len(manifest.kept)} layers in float32: {', '.join(manifest.kept)}")
     if not runs_here(format):

@@ -143,6 +143,7 @@ class Workbench:
             budget,
             simulate=self._simulate if self.runs_here else None,
             weigh=lambda scheme: bytes_of(self._layers, scheme),
+            n_clips=self.source.n_samples if self.source.has_clips else 0,
         )
 
     def take(self, scheme: Scheme) -> Chosen:

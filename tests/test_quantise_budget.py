@@ -73,6 +73,14 @@ def test_what_was_kept_is_said() -> None:
     assert describe(many) == "int8 with 6 in float32 (a, b, c, d and 2 more)"
 
 
+@pytest.mark.parametrize(("n_clips", "said"), [(30, "3.3 %: give more"), (200, ""), (0, "")])
+def test_few_clips_are_told_in_the_refusal(n_clips: int, said: str) -> None:
+    with pytest.raises(ValueError) as error:
+        choose(build, measure_by({}), REFERENCE, ["int8"], ranked, n_clips=n_clips)
+    assert str(error.value).endswith(said or "(docs/quantise.md)")
+    assert "\n" not in str(error.value)
+
+
 def test_where_all_miss_one_line_has_the_best_figures() -> None:
     bleu = {"int4:": 20.0, "int4:e": 30.0, "int8:": 38.0, "int8:e": 37.0}
     with pytest.raises(ValueError) as error:
