@@ -53,7 +53,7 @@ def align(
     quiet_imports()
     from fingerpost.trainer.subtitles.aligner import align_subtitles
     from fingerpost.trainer.subtitles.files import check_subtitles, read_subtitles
-    from fingerpost.trainer.subtitles.placing import PlacingSettings
+    from fingerpost.trainer.subtitles.runs import PlacingSettings
 
     check_destinations(source, output, report)
     check_destinations(str(subtitles), output, report)

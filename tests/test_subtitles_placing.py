@@ -11,28 +11,23 @@ from fingerpost.trainer.segmentation.spans import Span
 from fingerpost.trainer.segmentation.stretches import signing_stretches
 from fingerpost.trainer.subtitles import activity
 from fingerpost.trainer.subtitles.offsets import slow_offsets
-from fingerpost.trainer.subtitles.placing import (
-    Expected,
-    PlacingSettings,
-    Signs,
-    best_runs,
-    place_subtitles,
-)
+from fingerpost.trainer.subtitles.placing import place_subtitles
+from fingerpost.trainer.subtitles.runs import Expected, PlacingSettings, Signs, best_runs
 from fingerpost.trainer.subtitles.scores import score_alignments
 
 
-def talk(n: int, seed: int = 0) -> tuple[list[list[Span]], list[tuple[int, int]], list[int]]:
-    """Sentences of 2 to 8 signs with rests between them: stretches, true times, letters."""
+def talk(n: int, seed: int = 0) -> tuple[list[list[Span]], list[tuple[int, int]], list[str]]:
+    """Sentences of 2 to 8 signs with rests between them: stretches, true times, texts."""
     rng = np.random.default_rng(seed)
-    stretches, times, letters, now = [], [], [], 4000
+    stretches, times, texts, now = [], [], [], 4000
     for _ in range(n):
         n_signs = int(rng.integers(2, 9))
         cuts = now + np.concatenate([[0], np.cumsum(rng.integers(350, 900, n_signs))])
         stretches.append([Span(int(a), int(b)) for a, b in itertools.pairwise(cuts)])
         times.append((int(cuts[0]), int(cuts[-1])))
-        letters.append(6 * n_signs)
+        texts.append("signs " * n_signs)
         now = int(cuts[-1]) + int(rng.integers(600, 5000))
-    return stretches, times, letters
+    return stretches, times, texts
 
 
 def shifted(times, by, jitter_ms=0, seed=1):
@@ -66,10 +61,10 @@ def test_a_drift_is_followed():
 def test_without_signing_or_subtitles_nothing_is_moved():
     assert slow_offsets([], [(0, 5)], 1000).tolist() == []
     assert slow_offsets([(0, 5)], [], 1000).tolist() == [0]
-    assert place_subtitles([(0, 500)], [3], [])[0] == [None]
+    assert place_subtitles([(0, 500)], ["so"], [])[0] == [None]
     assert place_subtitles([], [], talk(3)[0])[0] == []
-    with pytest.raises(ValueError, match="letters of 1 subtitles, got 2"):
-        place_subtitles([(0, 500)], [3, 4], [])
+    with pytest.raises(ValueError, match="texts of 1 subtitles, got 2"):
+        place_subtitles([(0, 500)], ["so", "no"], [])
 
 
 def cost_of(signs, runs, expected, settings):
@@ -83,8 +78,10 @@ def cost_of(signs, runs, expected, settings):
         for k in range(at, first):
             cost += settings.left_over * (signs.end[k] - signs.start[k]) / 1000
         start_ms, end_ms = signs.start[first], signs.end[end - 1]
-        middle = (start_ms + end_ms) / 2
-        cost += abs(middle - expected.middle_ms[i]) / expected.position_ms
+        if end_ms - start_ms > 4 * expected.length_ms[i] + 2000:
+            return np.inf
+        anchor = start_ms + expected.anchor * (end_ms - start_ms)
+        cost += abs(anchor - expected.anchor_ms[i]) / expected.position_ms
         cost += abs(np.log((end_ms - start_ms) / expected.length_ms[i])) / expected.length
         for k in range(first + 1, end):
             cost += settings.rest * signs.rest[k] / 1000
@@ -102,9 +99,9 @@ def test_the_cheapest_runs_are_found(seed):
     stretches = talk(2, seed)[0]
     signs = Signs.of([stretch[:4] for stretch in stretches])
     k = len(signs.start)
-    expected = Expected(
-        np.sort(rng.uniform(4000, float(signs.end[-1]), 3)), rng.uniform(500, 3000, 3), 1500.0, 0.4
-    )
+    anchors = np.sort(rng.uniform(4000, float(signs.end[-1]), 3))
+    anchor = float(rng.choice([0.0, 0.5, 1.0]))
+    expected = Expected(anchor, anchors, rng.uniform(500, 3000, 3), 1500.0, 0.4)
     settings = PlacingSettings(skipped=float(rng.uniform(1, 9)))
     options = [None, *((a, b) for a in range(k) for b in range(a + 1, k + 1))]
     least = np.inf
@@ -112,44 +109,68 @@ def test_the_cheapest_runs_are_found(seed):
         given = [run for run in runs if run is not None]
         if all(x[1] <= y[0] for x, y in itertools.pairwise(given)):
             least = min(least, cost_of(signs, runs, expected, settings))
-    found = best_runs(signs, expected, settings)
+    found, cost = best_runs(signs, expected, settings)
+    assert cost == pytest.approx(least)
     assert cost_of(signs, found, expected, settings) == pytest.approx(least)
 
 
 def test_shifted_subtitles_come_back_to_their_signs():
-    stretches, times, letters = talk(150)
+    stretches, times, texts = talk(150)
     given = shifted(times, -5000, 700)
-    placed, offsets = place_subtitles(given, letters, stretches)
+    placed, offsets = place_subtitles(given, texts, stretches)
     assert score_alignments([(times, placed)]).f1[0.50] > 97
     assert np.abs(offsets - 5000).mean() < 600
     kept = [span for span in placed if span is not None]
     assert all(x[1] <= y[0] for x, y in itertools.pairwise(kept))
 
 
+def test_how_hurried_a_signer_is_and_which_end_is_sure_are_learned():
+    """The second half is signed twice as slowly; starts are exact, ends are not."""
+    stretches, times, texts = talk(160)
+    half = times[80][0]
+
+    def slower(ms):
+        return ms if ms < half else half + 2 * (ms - half)
+
+    stretches = [
+        [Span(slower(sign.start_ms), slower(sign.end_ms)) for sign in stretch]
+        for stretch in stretches
+    ]
+    joined = [[*a, *b] for a, b in zip(stretches[::2], stretches[1::2], strict=True)]
+    true = [(slower(start), slower(end)) for start, end in times]
+    rng = np.random.default_rng(3)
+    shown = [
+        (max(start - 3000, 0), start - 3000 + int(rng.integers(3100, 7000))) for start, _ in true
+    ]
+    placed, offsets = place_subtitles(shown, texts, joined)
+    assert score_alignments([(true, placed)]).f1[0.50] > 95
+    assert np.abs(offsets - 3000)[5:-5].max() < 500
+
+
 def test_signing_without_subtitles_is_left_over_and_the_other_way_round():
-    stretches, times, letters = talk(150)
+    stretches, times, texts = talk(150)
     quiet = {20, 21, 22, 90}  # of these no subtitle tells
     told = [i for i in range(150) if i not in quiet]
     given = shifted([times[i] for i in told], -3000, 300)
-    placed, _ = place_subtitles(given, [letters[i] for i in told], stretches)
+    placed, _ = place_subtitles(given, [texts[i] for i in told], stretches)
     assert score_alignments([([times[i] for i in told], placed)]).f1[0.50] > 95
     signed = [stretch for i, stretch in enumerate(stretches) if i not in quiet]
-    placed, _ = place_subtitles(shifted(times, -3000, 300), letters, signed)
+    placed, _ = place_subtitles(shifted(times, -3000, 300), texts, signed)
     assert sum(placed[i] is None for i in quiet) >= 3
     assert sum(span is None for span in placed) <= 6
 
 
 def test_sentences_without_a_rest_between_them_are_cut_by_their_length():
     stretches, _, _ = talk(60)
-    joined, times, letters, now = [], [], [], 2000
+    joined, times, texts, now = [], [], [], 2000
     for stretch in stretches:
         move = now - stretch[0].start_ms
         signs = [replace(s, start_ms=s.start_ms + move, end_ms=s.end_ms + move) for s in stretch]
         joined += signs
         times.append((signs[0].start_ms, signs[-1].end_ms))
-        letters.append(6 * len(signs))
+        texts.append("signs " * len(signs))
         now = signs[-1].end_ms
-    placed, _ = place_subtitles(shifted(times, 0, 300), letters, [joined])
+    placed, _ = place_subtitles(shifted(times, 0, 300), texts, [joined])
     assert score_alignments([(times, placed)]).f1[0.50] > 85
 
 

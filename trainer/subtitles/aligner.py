@@ -19,7 +19,8 @@ from fingerpost.edge_runtime.keypoints import KeypointSchema, PoseSequence, to_v
 from fingerpost.edge_runtime.resample import resample
 from fingerpost.edge_runtime.timed_text import Cue
 from fingerpost.trainer.subtitles.activity import signing
-from fingerpost.trainer.subtitles.placing import PlacingSettings, place_subtitles
+from fingerpost.trainer.subtitles.placing import place_subtitles
+from fingerpost.trainer.subtitles.runs import PlacingSettings
 from fingerpost.trainer.subtitles.warping import without_overlaps
 from fingerpost.trainer.subtitles.windows import Window, window_around
 from fingerpost.trainer.text import clean_text
@@ -99,9 +100,9 @@ def align_subtitles(
     texts = [clean_text(cue.text) for cue in ordered]
     spoken = [k for k, text in enumerate(texts) if text]
     times = [(ordered[k].start_ms, ordered[k].end_ms) for k in spoken]
-    letters = [len(texts[k]) for k in spoken]
+    said = [texts[k] for k in spoken]
     stretches = signing(sequence)
-    found, offsets = place_subtitles(times, letters, stretches, settings)
+    found, offsets = place_subtitles(times, said, stretches, settings)
     spans: list[tuple[int, int] | None] = [None] * len(ordered)
     for k, span in zip(spoken, found, strict=True):
         spans[k] = span
