@@ -250,6 +250,30 @@ def packs_remove(
     remove(name)
 
 
+@packs.command("add-adapter")
+def packs_add_adapter(
+    pack: Name,
+    file: Annotated[str, typer.Argument(help="An adapter file, .fpa.", metavar="FILE")],
+    json: Json = False,
+) -> None:
+    """Add a sign language to an installed pack with experts."""
+    from fingerpost.app.commands_packs import add_adapter
+
+    add_adapter(pack, file, json)
+
+
+@packs.command("remove-adapter")
+def packs_remove_adapter(
+    pack: Name,
+    language: Annotated[str, typer.Argument(help="That it writes, such as French.")],
+    json: Json = False,
+) -> None:
+    """Undo add-adapter."""
+    from fingerpost.app.commands_packs import remove_adapter
+
+    remove_adapter(pack, language, json)
+
+
 for part in (
     cli_app,
     cli_corpora,

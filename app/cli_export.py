@@ -105,6 +105,36 @@ def export(
     raise typer.Exit(0 if len(records) == len(formats) else MISSED)
 
 
+def export_adapter(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(help="A SIGNET's checkpoint, or its folder.", metavar="CHECKPOINT"),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The adapter file, .fpa.")
+    ],
+    writes: Annotated[str, typer.Option(help="Code of the language that it writes, such as fr.")],
+    signing: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODE", help="Of the sign language, such as fsl; repeatable."),
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="What it was trained on, with its licence; repeatable."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write what a SIGNET learned beside its experts, to add to a pack with the same experts."""
+    from fingerpost.app.cli_trainer import quiet_imports
+
+    quiet_imports()
+    from fingerpost.app.commands_export import show_adapter
+    from fingerpost.distill.export_experts import export_adapter as write
+
+    about = write(checkpoint, output, tuple(signing or ()), writes, tuple(data or ()))
+    show_adapter(str(output), about.question, tuple(about.experts), output.stat().st_size, json)
+
+
 def quantise(
     checkpoint: Annotated[
         Path,
@@ -158,4 +188,5 @@ def setting_of(text: str) -> tuple[str, float]:
 def add_to(app: typer.Typer) -> None:
     """The subcommands of this file."""
     app.command()(export)
+    app.command()(export_adapter)
     app.command()(quantise)

@@ -28,6 +28,16 @@ def show_exported(records: Sequence[Mapping[str, Any]], as_json: bool) -> None:
         tell(f"{record['pack']}: {', '.join(record['remarks']) or 'verified'}")
 
 
+def show_adapter(
+    path: str, question: str, experts: Sequence[str], n_bytes: int, as_json: bool
+) -> None:
+    """experts : names of those that the adapter is for"""
+    if as_json:
+        print_json({"path": path, "writes": question, "experts": experts, "bytes": n_bytes})
+    else:
+        tell(f"{path}: {question}, for packs of {', '.join(experts)}; {n_bytes / 1e6:.2f} MB")
+
+
 def table_of(records: Sequence[Mapping[str, Any]]) -> Table:
     """A row for the network, and one for each pack."""
     names = list(records[0]["network"])

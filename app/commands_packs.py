@@ -1,6 +1,7 @@
 """``fingerpost packs``: which packs there are, what is in them, and whether they are sound."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -107,6 +108,30 @@ def remove(name: str) -> None:
     """Deletes an installed pack."""
     PackStore().remove(name)
     tell(f"Removed pack {name}")
+
+
+def add_adapter(name: str, file: str, as_json: bool) -> None:
+    """A sign language more for an installed pack with experts."""
+    from fingerpost.edge_runtime import expert_adapters
+
+    told_changed(expert_adapters.add_adapter(PackStore(), name, Path(file)), as_json)
+
+
+def remove_adapter(name: str, question: str, as_json: bool) -> None:
+    """Undoes ``add_adapter``."""
+    from fingerpost.edge_runtime import expert_adapters
+
+    told_changed(expert_adapters.remove_adapter(PackStore(), name, question), as_json)
+
+
+def told_changed(pack: Pack, as_json: bool) -> None:
+    """What a pack writes from now on."""
+    manifest = pack.manifest
+    writes = list(manifest.translation.languages) if manifest.translation else []
+    if as_json:
+        print_json({"name": manifest.name, "path": str(pack.path), "writes": writes})
+    else:
+        tell(f"Pack {manifest.name} writes {', '.join(writes)} now: {pack.path}")
 
 
 def signs(pack: Pack) -> list[str]:

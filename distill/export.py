@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from fingerpost.distill.budget import Budget, Chosen
+from fingerpost.distill.export_experts import ExpertsSource, experts_graphs
 from fingerpost.distill.export_recogniser import EATS, RecogniserSource, recogniser_graphs
 from fingerpost.distill.export_translator import TranslatorSource, translator_graphs
 from fingerpost.distill.samples import Samples
@@ -32,7 +33,7 @@ from fingerpost.trainer.models.pocket_graphs import Graph
 from fingerpost.trainer.shards import Clip
 
 MIN_DELEGATED = {"executorch": 0.95}  # of the operators of each graph, by format
-TRANSLATORS = ("pocket_translator",)
+TRANSLATORS = ("pocket_translator", "signet")
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,8 @@ def open_source(
             raise ValueError(
                 f"{checkpoint} translates: give --corpus, clips that were held back, to measure on"
             )
-        return TranslatorSource(checkpoint, clips)
+        source = ExpertsSource if info["model"] == "signet" else TranslatorSource
+        return source(checkpoint, clips)
     return RecogniserSource(checkpoint, samples, clips)
 
 
@@ -148,7 +150,8 @@ def graphs_of_kind(checkpoint: Path) -> Callable[[Any], Mapping[str, Graph]]:
     if info["model"] in TRANSLATORS:
         _, task = load_for_answers(checkpoint, {})
         settings = task.settings  # type: ignore[attr-defined]
-        return lambda network: translator_graphs(network, settings)
+        graphs_of = experts_graphs if info["model"] == "signet" else translator_graphs
+        return lambda network: graphs_of(network, settings)
     return lambda network: recogniser_graphs(network, info)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from fingerpost.distill.compare_pack import pack_answers
+from fingerpost.edge_runtime.experts import open_translator
 from fingerpost.edge_runtime.manifest import GLOSSES
 from fingerpost.edge_runtime.pack import Pack
 from fingerpost.edge_runtime.translator import Translator
@@ -26,7 +27,7 @@ def judge_pack(pack: Pack, clips: Clips, n_clips: int = 0) -> dict[str, float]:
     if pack.manifest.translation is None:
         answers = {"isolated": pack_answers(pack, chosen)}
     else:
-        translator = Translator(pack)
+        translator = open_translator(pack)
         try:
             answers = translator_answers(translator, chosen)
         finally:
@@ -48,7 +49,7 @@ def translator_answers(translator: Translator, clips: Sequence[Clip]) -> Answers
         asked = [q for q in translator.questions if truths.get(q, ("", ""))[1]]
         found = translator.translate(clip.sequence, asked)
         said = [(*truths[q], found.answers[q].text) for q in asked]
-        if row:
+        if row and translator.glosses:
             said.append(("live_glosses", row, " ".join(found.glosses)))
         for kind, truth, text in said:
             one = Prediction(clip.id, clip.signer, truth, text, ())

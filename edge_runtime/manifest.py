@@ -89,6 +89,37 @@ class Translation:
 
 
 @dataclass(frozen=True)
+class Experts:
+    """Of a translator that listens to the best k of N experts (edge_runtime/experts.py).
+
+    Its graphs: ``expert_<name>`` of each; ``read`` and ``decode_step`` as every translator's.
+    """
+
+    names: tuple[str, ...]  # of the experts, in the order in which they were trained
+    weights: Mapping[str, str]  # of each expert a hash: adapters are for these and no others
+    reader: str  # the hash of the language model, which adapters are for too
+    k: int  # experts that are listened to
+    decide_frames: int  # of a sentence, that all experts see before k of them are chosen
+    margin: int  # frames that a window must have beyond those whose features are taken of it
+    adapters: Mapping[str, str]  # question to file: the adapters and the router of its language
+    stride: int = field(default=1, metadata={"newer": True})  # every so many frames are used
+
+    def __post_init__(self) -> None:
+        n = len(self.names)
+        _expect(n and len(set(self.names)) == n, "experts.names must name each expert once")
+        _expect(1 <= self.k <= n, f"experts.k is from 1 to the {n} experts, got {self.k}")
+        _expect(set(self.weights) == set(self.names), "experts.weights must have each expert")
+        _expect(
+            self.decide_frames > 0 and self.margin >= 0 and self.stride > 0,
+            "experts: decide_frames and stride are above 0, margin is not below",
+        )
+
+    def graph(self, name: str) -> str:
+        """What an expert's graph is called."""
+        return f"expert_{name}"
+
+
+@dataclass(frozen=True)
 class Licences:
     """SPDX identifiers, or plain words where there is none."""
 
@@ -131,6 +162,8 @@ class Manifest:
     preprocess: str = field(default="sign", metadata={"newer": True})
     # Of the task translation, and of no other.
     translation: Translation | None = field(default=None, metadata={"newer": True})
+    # Of a translator with several experts, and of no other.
+    experts: Experts | None = field(default=None, metadata={"newer": True})
     # Layers in a higher precision than ``quantization`` says, by graph and module.
     kept: tuple[str, ...] = field(default=(), metadata={"newer": True})
     # By graph, the share of its operators that the accelerator's delegate runs; of packs whose
@@ -154,6 +187,12 @@ class Manifest:
             (self.task == "translation") == (self.translation is not None),
             "translation must be there for the task translation, and for no other",
         )
+        if self.experts is not None:
+            asked = self.translation.questions if self.translation else {}
+            _expect(
+                set(self.experts.adapters) == set(asked),
+                "experts.adapters must have a file for each of translation.questions",
+            )
         _expect(self.parity in PARITIES, f"parity {self.parity!r}; known: {', '.join(PARITIES)}")
         for one in self.graphs.values():
             others = {g.backend for g in self.graphs.values() if g.file == one.file}

@@ -15,6 +15,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from fingerpost.edge_runtime.experts import EATS
+from fingerpost.edge_runtime.experts_check import check_experts
 from fingerpost.edge_runtime.keypoints import schema
 from fingerpost.edge_runtime.manifest import Manifest
 from fingerpost.edge_runtime.pack_check import GOLDEN, CheckRow, check_graph, read_golden
@@ -84,7 +86,13 @@ def open_pack(path: Path | str) -> Pack:
         if files.sha256(name) != sha256:
             raise ValueError(_changed(path, name))
     words = () if manifest.translation is None else manifest.translation.files
-    for needed in (manifest.vocabulary, *words, *(g.file for g in manifest.graphs.values())):
+    adapters = () if manifest.experts is None else manifest.experts.adapters.values()
+    for needed in (
+        manifest.vocabulary,
+        *words,
+        *adapters,
+        *(g.file for g in manifest.graphs.values()),
+    ):
         if needed not in listed:
             raise ValueError(f"{path}: {MANIFEST} names {needed}, which is not among its files")
     vocabulary = _read_vocabulary(path, manifest, files.read(manifest.vocabulary))
@@ -128,6 +136,8 @@ def verify_pack(pack: Pack) -> list[CheckRow]:
     if GOLDEN not in pack.manifest.files:
         raise ValueError(f"pack {pack.manifest.name} has no {GOLDEN} to verify it by")
     golden = read_golden(pack.read(GOLDEN))
+    if pack.manifest.experts is not None:
+        return check_experts(pack, golden)
     if pack.manifest.translation is not None:
         return check_translator(pack, golden)
     return [
@@ -230,7 +240,10 @@ def _check_fits_this_version(manifest: Manifest) -> None:
             f"Fingerpost has {PREPROCESS_VERSION}; get a pack for it, or export this one again"
         )
     schema(manifest.view)  # ValueError where there is no such view
-    if manifest.translation is None:
+    if manifest.experts is not None:
+        if manifest.preprocess != EATS:
+            raise ValueError(f"experts read whole clips by {EATS!r}, not {manifest.preprocess!r}")
+    elif manifest.translation is None:
         find_preprocessing(manifest.preprocess)
     elif manifest.preprocess != "live":
         raise ValueError(f"a translator reads frames live, not by {manifest.preprocess!r}")
@@ -244,7 +257,8 @@ def _read_vocabulary(path: Path, manifest: Manifest, content: bytes) -> tuple[st
         raise ValueError(f"{where} is not JSON") from error
     if not isinstance(glosses, list) or not all(isinstance(g, str) and g for g in glosses):
         raise ValueError(f"{where} must be a list of glosses")
-    if not glosses or len(set(glosses)) != len(glosses):
+    may_be_empty = manifest.experts is not None  # a language model that writes no glosses
+    if not (glosses or may_be_empty) or len(set(glosses)) != len(glosses):
         raise ValueError(f"{where} must name each gloss once")
     for role, gloss in manifest.special.items():
         if gloss not in glosses:

@@ -38,7 +38,7 @@ def check_translator(pack: "Pack", golden: Golden) -> list[CheckRow]:
     """Three figures for each kind of scores, against each of the two answers, over all clips."""
     translator = Translator(pack)
     try:
-        clips = _clips(golden)
+        clips = golden_clips(golden)
         found = [scores_of_clip(translator, *clip) for clip in clips]
         freely = _free_answers(translator, clips)
     finally:
@@ -105,7 +105,8 @@ def _free_answers(
     return float(np.mean(same))
 
 
-def _clips(golden: Golden) -> list[tuple[np.ndarray, dict[str, np.ndarray]]]:
+def golden_clips(golden: Golden) -> list[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """Keypoints of each clip, and the right tokens by question; ValueError where there is none."""
     clips = []
     for i in count():
         if f"clip_{i}/keypoints" not in golden:
