@@ -55,6 +55,7 @@ from fingerpost.trainer.tasks.found_windows import (
     ask_for_span,
     ask_for_text,
     same_draw,
+    within,
 )
 from fingerpost.trainer.tasks.frame_glosses import padded_glosses
 from fingerpost.trainer.tasks.reader import network_with_reader
@@ -122,10 +123,10 @@ class FoundTask:
         sequence = clip.sequence
         if sequence.fps != self.settings.fps:
             sequence = resample(sequence, self.settings.fps)
-        span, spoken = self._times(clip)
+        span, spoken = self._times(clip, len(sequence))
         kinds = [kind for kind in self.settings.asks if kind == "text" or span is not None]
         if not kinds:
-            raise ValueError(f"clip {clip.id!r} has no spans, so it cannot be asked for them")
+            raise ValueError(f"clip {clip.id!r} has no spans within its frames; leave it out")
         glosses, of_frame = self._shown(clip, sequence)
         return PreparedStretch(
             clip.id,
@@ -263,8 +264,7 @@ class FoundTask:
                 continue
             told = float(self.settings.tells_prior > 0)
             one = self._asked_for_span(clip, same_draw(clip.id), told)
-            if one is None:
-                raise ValueError(f"clip {clip.id!r}: its spans are not in its frames; leave it out")
+            assert one is not None  # prepare asks no clip without a span for it
             asked.append(one)
         return asked
 
@@ -286,15 +286,19 @@ class FoundTask:
         )
         return torch.tensor(tokens["input_ids"])
 
-    def _times(self, clip: Clip) -> tuple[Frames, Frames]:
-        """When a clip's sentence is signed, and was spoken, in frames; None where nobody knows."""
-        in_frames = [
-            (start * self.settings.fps / 1000, end * self.settings.fps / 1000)
-            for start, end in clip.spans
-        ]
-        if clip.glosses == (CUE, SPOKEN_CUE) and in_frames:
-            return in_frames[0], in_frames[1]
-        return ((in_frames[0][0], in_frames[-1][1]) if in_frames else None), None
+    def _times(self, clip: Clip, n_frames: int) -> tuple[Frames, Frames]:
+        """When a clip's sentence is signed, and was spoken, in frames; None where nobody knows.
+
+        A sentence that is not signed within the clip is nowhere.
+        """
+        per_ms = self.settings.fps / 1000
+        times = [(start * per_ms, end * per_ms) for start, end in clip.spans]
+        if not times:
+            return None, None
+        known = clip.glosses == (CUE, SPOKEN_CUE)
+        span = times[0] if known else (times[0][0], times[-1][1])
+        inside = within(*span, slice(0, n_frames)) is not None
+        return (span if inside else None), (times[1] if known else None)
 
     def _shown(self, clip: Clip, sequence: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
         """The tokens of a clip's glosses, as words of a text, and the token that each frame shows.
