@@ -130,7 +130,8 @@ def _run_costs(
     if low >= high:
         return low, np.zeros((0, 0))
     ends = np.arange(low, high)
-    most = int(max(1, (ends - np.searchsorted(signs.end, signs.end[ends] - longest)).max()))
+    earliest = np.searchsorted(signs.start, signs.end[ends] - longest)
+    most = int(max(1, (ends - earliest + 1).max()))
     firsts = ends[:, None] - np.arange(most)  # (ends, lengths)
     there = np.maximum(firsts, 0)
     start, end = signs.start[there], signs.end[ends][:, None]
