@@ -348,7 +348,7 @@ def test_clips_that_cannot_be_asked_are_refused() -> None:
             task.prepare(a_clip(spans=spans))
     with pytest.raises(ValueError, match="has no text"):
         task.prepare(a_clip(text=" "))
-    with pytest.raises(ValueError, match="a piece of its own for each digit"):
+    with pytest.raises(ValueError, match="no piece of its own for each digit"):
         digit_tokens(train_tokenizer(["no numbers here"], 60))
 
 
