@@ -150,6 +150,7 @@ def test_a_tree_runs_without_site_packages(tree, tmp_path):
     folder, system = tree
     told = run_alone(folder, system, ("numpy", "numpy.libs", "platformdirs"), tmp_path)
     assert told["seen"] == SEEN and told["pack"] == "demo"
+    assert told["camera"] == ([48, 64, 3] if system == "android" else None)
     stand_in = "jnius" if system == "android" else "pyobjus"
     assert stand_in in told["loaded"]
     assert not {"torch", "mediapipe", "cv2", "kivy", "ai_edge_litert"} & set(told["loaded"])
