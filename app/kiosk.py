@@ -188,7 +188,8 @@ class Kiosk:
             case Finished():
                 return self._forget() if self.view == TALK else ()
             case Replying():
-                self._replied_ms = self._touched_ms = now_ms
+                if self.view == TALK:
+                    self._replied_ms = self._touched_ms = now_ms
             case LanguageChosen(language):
                 self.language = language if self.view == TALK else ""
             case PackReplaced():

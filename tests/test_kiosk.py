@@ -364,6 +364,14 @@ def test_who_leans_in_to_type_is_not_somebody_else(day):
     assert day.kiosk.n_visitors == visitors + 1
 
 
+def test_a_reply_to_nobody_is_none(day):
+    day.push(Replying())
+    day.push(Touched())
+    day.somebody = day.other = True
+    day.run(0.1)
+    assert day.kiosk.n_visitors == 2  # the next visitor is somebody else at once
+
+
 def test_nobody_stays_because_of_a_reply_that_is_over(day):
     """Letters are touches: they keep a visitor here for as long as any touch, and no longer."""
     day.push(Touched())
