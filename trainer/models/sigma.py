@@ -35,6 +35,7 @@ from fingerpost.trainer.models.sigma_alignment import (
     contrastive_loss,
     hard_negatives,
     local_similarity,
+    whole_similarity,
 )
 from fingerpost.trainer.models.sigma_clusters import pool_words
 from fingerpost.trainer.models.sigma_config import (
@@ -119,7 +120,7 @@ class Sigma(UniSign):
         first = self.class_token.expand(len(ids), 1, -1).to(words.dtype)
         return torch.cat([first, words], dim=1)
 
-    def forward(
+    def forward(  # type: ignore[override]  # with texts, there are more terms than Uni-Sign's
         self,
         keypoints: Tensor,
         frame_mask: Tensor,
@@ -156,12 +157,13 @@ class Sigma(UniSign):
         return self._text_features(text.end(), texts)
 
     def similarities(self, sign: Features, text: Features) -> tuple[Tensor, Tensor]:
-        """Sign to text (B, C) and text to sign (C, B), -1 to 1: both levels, weighed as by Eq. 4.
+        """Sign to text (B, C) and text to sign (C, B): both levels, weighed as by Eq. 4.
 
-        The paper names none for retrieval. Cosines without a temperature are of one scale.
+        The paper names none for retrieval. Both are without the temperature, so that with the
+        default scoring they are of one scale, -1 to 1.
         """
         alpha = self.config.alpha
-        whole = (1 - alpha) * sign.whole @ text.whole.T
+        whole = (1 - alpha) * whole_similarity(sign.whole, text.whole)
         return (
             whole + alpha * self._local(sign, text),
             whole.T + alpha * self._local(text, sign),
@@ -195,7 +197,8 @@ class Sigma(UniSign):
         of_sign, of_text = states["alignment"]
         sign_features = self._sign_features(of_sign, sign.mask, prompt)
         text_features = self._text_features(of_text, texts)
-        whole_scores = sign_features.whole @ text_features.whole.T / self._pretrained.temperature
+        whole_scores = whole_similarity(sign_features.whole, text_features.whole)
+        whole_scores = whole_scores / self._pretrained.temperature
         nothing = poses.new_zeros(())
         whole = local = matching = language = nothing
         scores = (1 - alpha) * whole_scores, (1 - alpha) * whole_scores.T

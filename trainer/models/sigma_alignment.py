@@ -84,9 +84,20 @@ def local_similarity(
 
     Returns shape (B, C). Sign to text is clips to texts, text to sign is texts to clips.
     """
-    cosines = torch.einsum("bne,cke->bcnk", from_, to)
-    of_parts = ROWS[row](cosines, to_mask[None, :, None].expand(*cosines.shape))  # (B, C, N)
-    return SCORINGS[scoring](of_parts, from_mask[:, None].expand(*of_parts.shape))
+    with torch.autocast(from_.device.type, enabled=False):  # half precision makes neighbours alike
+        cosines = torch.einsum("bne,cke->bcnk", _precise(from_), _precise(to))
+        of_parts = ROWS[row](cosines, to_mask[None, :, None].expand(*cosines.shape))  # (B, C, N)
+        return SCORINGS[scoring](of_parts, from_mask[:, None].expand(*of_parts.shape))
+
+
+def whole_similarity(from_: Tensor, to: Tensor) -> Tensor:
+    """Eq. 2.1 for all pairs: (B, E) and (C, E), of length 1, to (B, C)."""
+    with torch.autocast(from_.device.type, enabled=False):
+        return _precise(from_) @ _precise(to).T
+
+
+def _precise(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def contrastive_loss(sign_to_text: Tensor, text_to_sign: Tensor, same: Tensor) -> Tensor:
