@@ -3,14 +3,18 @@
 ``LiveGlosses`` counts every frame. Somebody who scratches their head shows a frame of this and a
 frame of that, and a hard sign flickers between two. Here a gloss counts once it was the likeliest
 for some frames, a label that comes back at once is the same sign, and a line begins with one gloss
-beyond doubt, or with two that are surer than those after them.
+beyond doubt, or with two that are surer than those after them. Where a pack knows the order of
+glosses, what often follows is believed sooner, and what hardly ever does, later.
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
 from fingerpost.edge_runtime.live_glosses import BLANK
+
+EDGE = 0  # of an order of glosses: before the first one, after the last; what frames call BLANK
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,10 @@ class RowSettings:
 
     min_gloss_ms, min_share : of a gloss
     begin_ms, begin_share : of the two glosses that begin a line; until then no gloss is given
-    alone_share : of a gloss that begins a line alone, as long as begin_ms too
+    alone_ms, alone_share : of a gloss that begins a line alone
+    usual_pair : logarithm of the chance that a gloss follows the one before; two of which the
+        second is likelier than this begin a line too
+    odd_pair : likewise; a gloss less likely than this has to last odd_ms at odd_share
     begin_gap_ms : after so long without a gloss, those that have begun no line are forgotten
     same_sign_ms : a label that comes back after no more than this is the same sign
     """
@@ -29,7 +36,12 @@ class RowSettings:
     min_share: float = 0.5
     begin_ms: int = 200
     begin_share: float = 0.6
+    alone_ms: int = 360
     alone_share: float = 0.9
+    usual_pair: float = -4.0
+    odd_pair: float = -6.0
+    odd_ms: int = 160
+    odd_share: float = 0.8
     begin_gap_ms: int = 1000
     same_sign_ms: int = 200
 
@@ -48,10 +60,16 @@ class Sign:
 
 
 class GlossRow:
-    """Push the scores of the next frames; ``signs`` are those that are sure enough."""
+    """Push the scores of the next frames; ``signs`` are those that are sure enough.
 
-    def __init__(self, fps: float, settings: RowSettings | None = None) -> None:
+    order : shape (V, V), log-probabilities of what follows what, of ``gloss_search.read_order``
+    """
+
+    def __init__(
+        self, fps: float, settings: RowSettings | None = None, order: np.ndarray | None = None
+    ) -> None:
         self._settings = settings or RowSettings()
+        self._order = order
         self._frame_ms = 1000 / fps
         self.reset()
 
@@ -88,16 +106,32 @@ class GlossRow:
             self._open.append(sign)
         sign.frames.append(now)
         sign.shares.append(share)
-        lasted_ms = len(sign.frames) * self._frame_ms
         is_new = all(sign is not other for other in self._sure)  # equal ones are two signs
-        if is_new and lasted_ms >= settings.min_gloss_ms and sign.share >= settings.min_share:
+        if is_new and self._is_sure(sign):
             self._sure.append(sign)
         self._begun = self._begun or self._begins()
+
+    def _is_sure(self, sign: Sign) -> bool:
+        settings = self._settings
+        least_ms, least_share = settings.min_gloss_ms, settings.min_share
+        before = self._sure[-1].label if self._sure else EDGE
+        if self._order is not None and self._order[before, sign.label] < settings.odd_pair:
+            least_ms, least_share = settings.odd_ms, settings.odd_share
+        return len(sign.frames) * self._frame_ms >= least_ms and sign.share >= least_share
 
     def _begins(self) -> bool:
         """Whether the glosses so far are enough to begin a line."""
         settings = self._settings
-        least = settings.begin_ms / self._frame_ms
-        shares = [sign.share for sign in self._sure if len(sign.frames) >= least]
-        n_likely = sum(share >= settings.begin_share for share in shares)
-        return n_likely >= 2 or max(shares, default=0.0) >= settings.alone_share
+        n_likely = n_alone = 0
+        for sign in self._sure:
+            lasted_ms, share = len(sign.frames) * self._frame_ms, sign.share
+            n_likely += lasted_ms >= settings.begin_ms and share >= settings.begin_share
+            n_alone += lasted_ms >= settings.alone_ms and share >= settings.alone_share
+        return n_likely >= 2 or n_alone >= 1 or self._has_usual_pair()
+
+    def _has_usual_pair(self) -> bool:
+        """Whether two of the glosses so far often follow each other: chance makes no such pair."""
+        if self._order is None:
+            return False
+        labels = [sign.label for sign in sorted(self._sure, key=lambda sign: sign.frames[0])]
+        return any(self._order[pair] > self._settings.usual_pair for pair in pairwise(labels))

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fingerpost.edge_runtime.gloss_row import Sign
+from fingerpost.edge_runtime.gloss_row import EDGE, Sign
 from fingerpost.edge_runtime.live_glosses import BLANK
 
-EDGE = 0  # of an order: before the first gloss, after the last; the number that frames call BLANK
 BACK_OFF = 5.0  # a pair counts as often as it was seen, and this often by its second gloss alone
 NEVER = -1e30  # logarithm of a probability
 

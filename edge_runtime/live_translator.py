@@ -101,10 +101,10 @@ class LiveTranslator:
         self._unsure_below = read_settings(ScoreSettings, settings).unsure_below
         ends = read_settings(EndpointSettings, settings)
         self._endpoint = Endpoint(aspect, ends)
-        self._row = GlossRow(self._fps, read_settings(RowSettings, settings))
         self._own = OwnRow(own_signs, BLANK + 1 + len(self._translator.glosses))
         self._names = (*self._translator.glosses, *self._own.names)
         order = self._translator.gloss_order
+        self._row = GlossRow(self._fps, read_settings(RowSettings, settings), order)
         search = read_settings(SearchSettings, settings)
         self._search = None if order is None else GlossSearch(order, search)
         person = read_settings(PersonSettings, settings)

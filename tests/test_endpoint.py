@@ -127,8 +127,8 @@ def scores_of(text, share=0.99):
     return rows.astype(np.float32)
 
 
-def row_of(text, share=0.99, settings=None):
-    row = GlossRow(25.0, settings)
+def row_of(text, share=0.99, settings=RowSettings(alone_ms=200), order=None):
+    row = GlossRow(25.0, settings, order)
     row.push(scores_of(text, share))
     return [sign.label for sign in row.signs]
 
@@ -164,7 +164,7 @@ def test_a_label_that_comes_back_at_once_is_the_same_sign():
 
 def test_the_row_only_grows_however_the_frames_come():
     text = "..aaa.aab.bb.ccccccc..a.aaa...bbb"
-    row, before = GlossRow(25.0), []
+    row, before = GlossRow(25.0, RowSettings(alone_ms=200)), []
     for scores in scores_of(text):
         row.push(scores[None])
         labels = [sign.label for sign in row.signs]
@@ -178,5 +178,38 @@ def test_the_row_only_grows_however_the_frames_come():
 
 
 def test_settings_of_a_row():
-    assert row_of("aa", settings=RowSettings(begin_ms=80)) == [1]
+    assert row_of("aa", settings=RowSettings(alone_ms=80)) == [1]
+    assert row_of("aaaaaaaa", settings=RowSettings()) == []  # 320 ms
+    assert row_of("aaaaaaaaa", settings=RowSettings()) == [1]
     assert row_of("aaaaaaa", settings=RowSettings(min_gloss_ms=400)) == []
+
+
+def order_with(pair, log_chance):
+    """All pairs are neither usual nor odd, but one."""
+    order = np.full((4, 4), -5.0)
+    order[pair] = log_chance
+    return order
+
+
+def test_two_glosses_that_often_follow_each_other_begin_a_line_at_once():
+    assert row_of("aa.bb", order=order_with((1, 2), -3.0)) == [1, 2]
+    assert row_of("bb.aa", order=order_with((1, 2), -3.0)) == []  # it is the other way round
+    assert row_of("aa.bb", order=order_with((1, 2), -5.0)) == []
+    assert row_of("a..bb", order=order_with((1, 2), -3.0)) == []  # a frame is no gloss
+
+
+def test_what_hardly_ever_follows_is_believed_later():
+    odd = order_with((1, 2), -9.0)
+    assert row_of("aaaaa.bbb", order=odd) == [1]
+    assert row_of("aaaaa.bbbb", order=odd) == [1, 2]  # 160 ms
+    assert row_of("aaaaa.ccc", order=odd) == [1, 3]
+    assert row_of("aaaaa.bbbbbbbb", share=0.75, order=odd) == []
+    assert row_of("aaaaa.cccccccc", share=0.75, order=odd) == [1, 3]
+
+
+def test_a_line_hardly_ever_begins_with_some_glosses():
+    odd = order_with((0, 1), -9.0)
+    short = RowSettings(alone_ms=80)
+    assert row_of("aaa", settings=short, order=odd) == []
+    assert row_of("aaaa", settings=short, order=odd) == [1]
+    assert row_of("bb", settings=short, order=odd) == [2]

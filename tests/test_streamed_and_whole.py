@@ -15,7 +15,8 @@ from fingerpost.trainer.streams import make_streams  # noqa: E402
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 # An untrained network is never sure: whatever is the likeliest for two frames is a gloss.
-EASY = {"min_share": 0.0, "begin_share": 0.0, "alone_share": 0.0, "begin_ms": 80}
+EASY = {"min_share": 0.0, "begin_share": 0.0, "alone_share": 0.0, "alone_ms": 80}
+EASY |= {"odd_share": 0.0, "odd_ms": 80}
 PACK = SimpleNamespace(manifest=SimpleNamespace(fps=25.0, settings=EASY))
 
 

@@ -75,11 +75,12 @@ def _read_whole(
     sentence.push(sequence_of(frames, translator.fps, parts[0]))
     sentence.end()
     scores = np.stack(sentence.scores)
-    row = GlossRow(translator.fps, read_settings(RowSettings, settings))
+    order = translator.gloss_order
+    row = GlossRow(translator.fps, read_settings(RowSettings, settings), order)
     row.push(scores)
     signs = row.signs
-    if translator.gloss_order is not None:
-        search = GlossSearch(translator.gloss_order, read_settings(SearchSettings, settings))
+    if order is not None:
+        search = GlossSearch(order, read_settings(SearchSettings, settings))
         signs = search.signs(scores) or signs
     glosses = tuple(translator.glosses[sign.label - 1 - BLANK] for sign in signs)
     return Said(glosses, sentence.readings(language)[0].text)
