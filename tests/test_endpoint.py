@@ -119,6 +119,9 @@ def test_without_shoulders_a_palm_gives_the_size():
     assert EndpointSettings().longest_ms == 20_000
 
 
+SHORT = RowSettings(alone_ms=200)
+
+
 def scores_of(text, share=0.99):
     """Logits of frames, one for each letter: "." is blank, "a" label 1. share : of the label"""
     rows = np.full((len(text), 4), np.log((1 - share) / 3))
@@ -127,7 +130,7 @@ def scores_of(text, share=0.99):
     return rows.astype(np.float32)
 
 
-def row_of(text, share=0.99, settings=RowSettings(alone_ms=200), order=None):
+def row_of(text, share=0.99, settings=SHORT, order=None):
     row = GlossRow(25.0, settings, order)
     row.push(scores_of(text, share))
     return [sign.label for sign in row.signs]
@@ -164,7 +167,7 @@ def test_a_label_that_comes_back_at_once_is_the_same_sign():
 
 def test_the_row_only_grows_however_the_frames_come():
     text = "..aaa.aab.bb.ccccccc..a.aaa...bbb"
-    row, before = GlossRow(25.0, RowSettings(alone_ms=200)), []
+    row, before = GlossRow(25.0, SHORT), []
     for scores in scores_of(text):
         row.push(scores[None])
         labels = [sign.label for sign in row.signs]
