@@ -6,7 +6,7 @@ docs/screens (see docs/app.md).
 writes FOLDER/STEP.png and FOLDER/STEP.json for each step. A step is a screen and what is changed
 before it, "settings,theme=light,text_pt=72,size=400x800"; press=, type=, keys= and take= do what
 they say on it, at= waits for a time of the source. press=Cancel>OK presses one after the other.
-voice= has replies by voice, with these words understood. Every word in the window is in the .json:
+slow= makes each picture of the window take so many ms. voice= has replies by voice, with these words understood. Every word in the window is in the .json:
 its text, where it is, how large it is drawn and how much room it has. FOLDER/sockets.json has every
 socket for a network that was asked for. --real captions a source with the bundled pack; else what
 is seen and said is made up.
@@ -152,6 +152,7 @@ def walk(shell, steps: Iterator[str]) -> None:
     keys = given.pop("keys", "").split()
     takes = given.pop("take", "").split()
     at_ms = int(given.pop("at")) if "at" in given else None
+    slow_s = int(given.pop("slow", 0)) / 1000
     go(shell, where, given)
 
     drawn = least = 0
@@ -159,6 +160,7 @@ def walk(shell, steps: Iterator[str]) -> None:
     def settled(_dt: float) -> None:
         nonlocal drawn, least
         drawn += 1
+        time.sleep(slow_s)
         talk = shell.state.conversation
         said = len(talk.entries) >= 2 or talk.can_put_back
         starting = shell.state.worker is not None and not said

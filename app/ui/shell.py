@@ -29,6 +29,7 @@ from fingerpost.app.ui.widgets import Column, Flow, Look, Panel, Press, fill, fo
 
 TOLD_S = 3.0  # how long a short notice stays; a longer one so much for each letter
 READ_S = 0.06
+SLOWEST_S = 0.1  # of a picture of the window: while it hangs, a notice is not read
 CHINESE = "zh"
 WELCOME = "welcome"
 FOR_RECORDING = (TeachScreen, RecordScreen)  # what is signed there is not said to anybody
@@ -154,7 +155,7 @@ class Shell(FloatLayout):
         self.profile.tick(self.state, dt)
         if self.state.to_tell and self._told_until <= 0:
             self.tell(self.state.to_tell.pop(0))
-        self._told_until -= dt
+        self._told_until -= min(dt, SLOWEST_S)
         if self._told_until <= 0 and self._notices.children:
             self._notices.clear_widgets()
 

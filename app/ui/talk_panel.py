@@ -6,14 +6,23 @@ from collections.abc import Callable, Sequence
 from kivy.clock import Clock
 from kivy.metrics import dp
 from kivy.uix.boxlayout import BoxLayout
-from kivy.uix.scrollview import ScrollView
 from kivy.uix.widget import Widget
 
 from fingerpost.app.conversation import SIGNED, SPOKEN, TYPED, Entry
 from fingerpost.app.translations import _
 from fingerpost.app.ui.fonts import font_for
-from fingerpost.app.ui.theme import L, M, S, rgba
-from fingerpost.app.ui.widgets import Column, Field, Look, Panel, Press, Words, fill, small
+from fingerpost.app.ui.theme import L, M, S
+from fingerpost.app.ui.widgets import (
+    Column,
+    Field,
+    Look,
+    Panel,
+    Press,
+    Scroller,
+    Words,
+    fill,
+    small,
+)
 
 MOST_SHOWN = 60  # entries that can be scrolled back to; History has the rest
 TEXT_SCALE = 1.15  # of the words of an entry
@@ -39,9 +48,7 @@ class ConversationPanel(BoxLayout):
         self._shown: list[tuple[Entry, Widget]] = []
         fill(self, look.theme.ground)
         self._list = Column(spacing=dp(S))
-        self._scroll = ScrollView(
-            do_scroll_x=False, bar_width=dp(S), bar_color=rgba(look.theme.line)
-        )
+        self._scroll = Scroller(look)
         self._scroll.add_widget(self._list)
         self._empty = small(look, _("What is said appears here."))
         self._list.add_widget(self._empty)

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from kivy.clock import Clock
+from kivy.effects.scroll import ScrollEffect
 from kivy.graphics import Color, Line, RoundedRectangle
 from kivy.metrics import dp, pt
 from kivy.uix.behaviors import ButtonBehavior, FocusBehavior
@@ -283,17 +284,30 @@ class Flow(StackLayout):
             self.add_widget(child)
 
 
-class Page(ScrollView):
-    """A screen that scrolls: one column, no wider than is pleasant to read."""
+class Scroller(ScrollView):
+    """Scrolls up and down, and stops at the ends.
 
-    def __init__(self, look: Look, *children: Widget, widest: float = COLUMN) -> None:
+    Kivy's own way is a spring at the ends. Where a window draws less than two pictures a second its
+    steps overshoot, each more than the last, and what is in it is never seen again.
+    """
+
+    def __init__(self, look: Look) -> None:
         super().__init__(
             do_scroll_x=False,
+            effect_cls=ScrollEffect,
+            always_overscroll=False,
             bar_width=dp(S),
             bar_color=rgba(look.theme.line),
             bar_inactive_color=rgba(look.theme.line, 0.6),
             scroll_type=["bars", "content"],
         )
+
+
+class Page(Scroller):
+    """A screen that scrolls: one column, no wider than is pleasant to read."""
+
+    def __init__(self, look: Look, *children: Widget, widest: float = COLUMN) -> None:
+        super().__init__(look)
         self._widest = widest
         self.column = Column(*children, padding=(dp(L), dp(L)), spacing=dp(L))
         self.add_widget(self.column)
