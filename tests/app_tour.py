@@ -5,11 +5,11 @@ docs/screens (see docs/app.md).
 
 writes FOLDER/STEP.png and FOLDER/STEP.json for each step. A step is a screen and what is changed
 before it, "settings,theme=light,text_pt=72,size=400x800"; press=, type=, keys= and take= do what
-they say on it, at= waits for a time of the source. press=Cancel>OK presses one after the other.
-slow= makes each picture of the window take so many ms. voice= has replies by voice, with these words understood. Every word in the window is in the .json:
-its text, where it is, how large it is drawn and how much room it has. FOLDER/sockets.json has every
-socket for a network that was asked for. --real captions a source with the bundled pack; else what
-is seen and said is made up.
+they say on it (press=Cancel>OK one after the other), at= waits for a time of the source, slow= makes
+each picture of the window take so many ms, voice= has replies by voice, with these words
+understood. Every word in the window is in the .json: its text, where it is, how large it is drawn
+and how much room it has. FOLDER/sockets.json has every socket for a network that was asked for.
+--real captions a source with the bundled pack; else what is seen and said is made up.
 """
 
 import json
@@ -215,8 +215,9 @@ def go(shell, where: str, given: dict[str, str]) -> None:
 
 
 def hear(words: str) -> str:
-    """Has replies by voice, without vosk and a microphone: these words are understood at once.
-    Returns what stands for the folder of a model; none where there are no words."""
+    """Has replies by voice, without vosk and a microphone: these words are understood at once, but
+    for "-": there the microphone is missing. Returns what stands for the folder of a model; none
+    where there are no words."""
     from fingerpost.app import speech_to_text
 
     class Recogniser:
@@ -232,6 +233,8 @@ def hear(words: str) -> str:
 
     @contextmanager
     def microphone() -> Iterator[speech_to_text.Microphone]:
+        if words == "-":
+            raise ValueError("the microphone needs: apt-get install libportaudio2")
         yield speech_to_text.Microphone(16000, lambda: b"")
 
     speech_to_text.why_not = lambda folder: "" if folder else "name the folder of a voice model"

@@ -34,6 +34,7 @@ REFUSED = "record,press=Start recording"
 RECORDED = "record,take=Ann HELLO 22"
 FILMED = "record,take=Ann HELLO 22 video"
 VOICE = "talk,voice=it is twelve euros,press=Voice"
+NO_MICROPHONE = "talk,voice=-,press=Voice"
 SPOKEN = "talk,name=spoken_reply,press=Voice>Show"
 CORRECTED = "talk,name=corrected,press=Voice>Correct"
 UNSURE = "talk,press=unsure: other readings"
@@ -70,6 +71,7 @@ STEPS = (
     VOICE,
     SPOKEN,
     CORRECTED,
+    NO_MICROPHONE,
     "talk,voice=",
     LARGE,
     "settings,name=large",
@@ -259,9 +261,7 @@ def test_everything_can_be_done_by_keyboard(tour):
 def test_a_conversation_stays_in_view_where_the_window_hardly_draws(tour):
     """Kivy's scrolling has a spring, that throws it a million pixels away at such a pace."""
     height = json.loads((tour / f"{SLOW}.json").read_text())["window"][1]
-    (last,) = [
-        w for w in words(tour, SLOW) if w["text"] == "The next one please." and w["scrolls"]
-    ]
+    (last,) = [w for w in words(tour, SLOW) if w["text"] == "The next one please." and w["scrolls"]]
     assert 0 < last["y"] < height
 
 
@@ -304,6 +304,9 @@ def test_a_reply_by_voice_is_shown_after_a_press_and_not_before(tour):
     assert "Speak now." in heard and "it is twelve euros" in heard
     assert "The microphone is on, on this device only. Nothing is recorded." in heard
     assert not any("Spoken" in text for text in heard)  # it is no part of the conversation yet
+    told = texts(tour, NO_MICROPHONE)
+    assert "the microphone needs: apt-get install libportaudio2" in told
+    assert "Cancel" not in told  # nothing waits for an answer
     large = max(words(tour, SPOKEN), key=lambda word: word["drawn"][1])
     assert large["text"] == "it is twelve euros" and large["drawn"][1] > 300
     later = texts(tour, CORRECTED)

@@ -47,10 +47,15 @@ class ListenDialog(Dialog):
         self._listening: Errand[str] = Errand(hearing.listen)
         self._clock = Clock.schedule_interval(self.tick, EVERY_S)
         self.bind(parent=self._left)
-        self.tick()
+        self._show()
 
-    def tick(self, _dt: float = 0.0) -> None:
+    def tick(self, _dt: float) -> None:
         """What is understood so far; at the end, what is wanted with it."""
+        self._show()
+        if self._listening.ended:
+            self._take()
+
+    def _show(self) -> None:
         words = self._hearing.words
         shown = words if len(words) <= MOST_SHOWN else f"… {words[-MOST_SHOWN:]}"
         if self._words.text != shown:
@@ -59,8 +64,6 @@ class ListenDialog(Dialog):
             press.disabled = not words
         if self._hearing.is_on:
             self._head.text = _("Speak now.")
-        if self._listening.ended:
-            self._take()
 
     def _finish(self, then: Callable[[str], object]) -> None:
         self._wanted = then
