@@ -5,8 +5,8 @@ docs/screens (see docs/app.md).
 
 writes FOLDER/STEP.png and FOLDER/STEP.json for each step. A step is a screen and what is changed
 before it, "settings,theme=light,text_pt=72,size=400x800"; press=, type=, keys= and take= do what
-they say on it (press=Cancel>OK one after the other), at= waits for a time of the source, slow= makes
-each picture of the window take so many ms, voice= has replies by voice, with these words
+they say on it (press=Cancel>OK one after the other), at= waits for a time of the source, slow=
+makes each picture of the window take so many ms, voice= has replies by voice, with these words
 understood. Every word in the window is in the .json: its text, where it is, how large it is drawn
 and how much room it has. FOLDER/sockets.json has every socket for a network that was asked for.
 --real captions a source with the bundled pack; else what is seen and said is made up.

@@ -8,9 +8,9 @@ Prints the seconds from the start of the process to the first picture, and the c
 threads in that time. Then, for each minute, the pictures of the window and the sights a second, and
 resident memory. --fast does not keep to the clip's own pace: the worker looks at pictures as fast
 as it can, so it is never idle, and an hour of clip takes less than an hour; with --remembered, much
-less: what the landmarker found in a picture is remembered when the clip comes round again, so that
-all but MediaPipe itself is gone through as often as in that hour. --smooth draws the
-window anew at every tick, for so many seconds with the worker busy and for as many with the camera
+less: what the landmarker found in a picture is remembered when the clip comes round again, and the
+window draws a few times a second, so that all but these two is gone through as often as in that
+hour. --smooth draws the window anew at every tick, for so many seconds with the worker busy and for as many with the camera
 off, and compares what was drawn, and what the window's own thread computed for each picture: on a
 machine that is busy with other things, only the latter says much. Off screen the processor draws
 the window, beside all the rest, so its rate is the least that can be expected. Linux only: memory
@@ -31,6 +31,7 @@ from fingerpost.app.screen import settle_kivy
 from fingerpost.edge_runtime.keypoints import KeypointFrame
 from fingerpost.edge_runtime.landmarks import Landmarker
 
+FEW_FPS = 4  # pictures of the window, where it is not what is looked at
 BEGAN_S = os.stat("/proc/self").st_ctime
 
 
@@ -52,6 +53,8 @@ def run(folder: Path, given: argparse.Namespace) -> None:
     from fingerpost.app.ui.open_window import open_window
 
     open_window()
+    from kivy.clock import Clock
+
     from fingerpost.app.platforms import here
     from fingerpost.app.session_worker import SessionWorker
     from fingerpost.app.ui.app_state import AppState
@@ -59,6 +62,7 @@ def run(folder: Path, given: argparse.Namespace) -> None:
 
     if given.remembered:
         here.landmarker_class = lambda: RememberingLandmarker
+        Clock._max_fps = FEW_FPS
     if given.fast or given.smooth:
         SessionWorker._wait_until = lambda self, moment_s: None
     state = AppState(folder, "demo", given.pack)
