@@ -10,11 +10,11 @@ resident memory. --fast does not keep to the clip's own pace: the worker looks a
 as it can, so it is never idle, and an hour of clip takes less than an hour; with --remembered, much
 less: what the landmarker found in a picture is remembered when the clip comes round again, and the
 window draws a few times a second, so that all but these two is gone through as often as in that
-hour. --smooth draws the window anew at every tick, for so many seconds with the worker busy and for as many with the camera
-off, and compares what was drawn, and what the window's own thread computed for each picture: on a
-machine that is busy with other things, only the latter says much. Off screen the processor draws
-the window, beside all the rest, so its rate is the least that can be expected. Linux only: memory
-is read from /proc.
+hour. --smooth draws the window anew at every tick, for so many seconds with the worker busy and for
+as many with the camera off, and compares what was drawn, and what the window's own thread computed
+for each picture: on a machine that is busy with other things, only the latter says much. Off screen
+the processor draws the window, beside all the rest, so its rate is the least that can be expected.
+Linux only: memory is read from /proc.
 """
 
 import argparse
