@@ -75,6 +75,8 @@ def _new_session(number: int, take: Callable[[np.ndarray], None]) -> Any:
     from kivy.core.camera.camera_avfoundation import CameraAVFoundation
 
     class Taken(CameraAVFoundation):
+        _buffer: bytes | None
+
         def _copy_to_gpu(self) -> None:
             content, self._buffer = self._buffer, None
             if content is not None:
