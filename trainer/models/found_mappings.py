@@ -5,10 +5,10 @@
 of 8 features, which moves by 2, through layers of cross-attention and feed-forward networks.
 
 What the paper does not say, or our text of it has lost, and is ours: the number of layers (2);
-layer normalisations before each part and after the last; the last windows may reach beyond the
-clip, where nothing is heard, so that T features become ceil(T / 2) latents and no clip is too
-short; Table 3's convolution has kernel 5, GELU and average pooling by the stride, its MLP two
-layers, and Token Shuffle stacks the very windows of the Sliding Perceiver.
+layer normalisations before each part and after the last; positions start as sines; the last windows
+may reach beyond the clip, where nothing is heard, so that T features become ceil(T / 2) latents and
+no clip is too short; Table 3's convolution has kernel 5, GELU and average pooling by the stride,
+its MLP two layers, and Token Shuffle stacks the very windows of the Sliding Perceiver.
 
 ``pocket_encoder`` has a Sliding Perceiver too, for a stream without end: it knows no positions of
 the whole clip, has fixed shapes for a device and is shown glosses. So the two share the idea alone.
@@ -70,7 +70,7 @@ class SlidingPerceiver(nn.Module):
         self.sizes = sizes
         self.step, self.reach = sizes.stride, sizes.window
         self.projection = nn.Linear(n_in, width)
-        self.positions = nn.Parameter(torch.randn(sizes.n_positions, width) * 0.02)
+        self.positions = nn.Parameter(_waves(sizes.n_positions, width))
         self.latent = nn.Parameter(torch.randn(width) * 0.02)
         self.layers = nn.ModuleList(PerceiverLayer(width, sizes) for _ in range(sizes.n_layers))
         self.last = nn.LayerNorm(width)
@@ -103,6 +103,18 @@ class SlidingPerceiver(nn.Module):
         for layer in self.layers:
             latents = layer(latents, rows, mask)
         return self.last(latents)
+
+
+def _waves(n: int, width: int) -> Tensor:
+    """What positions start as, (n, width): sines and cosines, from short to long ("Attention Is All
+    You Need", Sec. 3.5).
+
+    Random ones as small as weights drown in the features, and T5's decoder looks at what was read by
+    its content alone: digits could not be told.
+    """
+    rates = 10_000 ** (-torch.arange(0, width, 2) / width)
+    angles = torch.arange(n)[:, None] * rates
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :width]
 
 
 class PerceiverLayer(nn.Module):
