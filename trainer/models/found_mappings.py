@@ -109,8 +109,8 @@ def _waves(n: int, width: int) -> Tensor:
     """What positions start as, (n, width): sines and cosines, from short to long ("Attention Is All
     You Need", Sec. 3.5).
 
-    Random ones as small as weights drown in the features, and T5's decoder looks at what was read by
-    its content alone: digits could not be told.
+    Random ones as small as weights drown in the features, and T5's decoder looks at what was read
+    by its content alone: digits could not be told.
     """
     rates = 10_000 ** (-torch.arange(0, width, 2) / width)
     angles = torch.arange(n)[:, None] * rates
