@@ -9,6 +9,7 @@ from kivy.clock import Clock
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
+from fingerpost.app.platforms.here import phone
 from fingerpost.app.platforms.sources import CSI, DEMO, known_sources
 from fingerpost.app.settings import MOST_LINES
 from fingerpost.app.speech_to_text import NOT_INSTALLED, why_not
@@ -41,7 +42,7 @@ class SettingsScreen(BoxLayout):
             self._reading(),
             self._camera(),
             self._keeping(),
-            self._voice(),
+            *(() if phone() else (self._voice(),)),  # a phone's keyboard has a microphone
             self._interface(),
             self._about(),
         )
