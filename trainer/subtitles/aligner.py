@@ -4,13 +4,16 @@
     aligned = align_subtitles(cues, sequence, reader)   # by a trained model
     aligned.placements[7].span
 
-Every subtitle is placed for itself, by motion (``placing``) or by a model that looks at 20 seconds
-around it ("Lost in Translation, Found in Embeddings", section 4.2); what overlaps is taken apart
+Subtitles are placed by motion (``placing``), or by a model that looks at 20 seconds around each
+("Lost in Translation, Found in Embeddings", section 4.2); what overlaps is taken apart
 (``warping``); who found no place is put between its neighbours. In order, and nothing is lost.
+
+Not in the paper: a model's answers are moved to the signs that they mean. Its six digits say about
+where a sentence is; where signs begin and end motion says more exactly.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -18,6 +21,7 @@ import numpy as np
 from fingerpost.edge_runtime.keypoints import KeypointSchema, PoseSequence, to_view
 from fingerpost.edge_runtime.resample import resample
 from fingerpost.edge_runtime.timed_text import Cue
+from fingerpost.trainer.segmentation.spans import Span
 from fingerpost.trainer.subtitles.activity import signing
 from fingerpost.trainer.subtitles.placing import place_subtitles
 from fingerpost.trainer.subtitles.runs import PlacingSettings
@@ -103,18 +107,12 @@ def align_subtitles(
     said = [texts[k] for k in spoken]
     stretches = signing(sequence)
     found, offsets = place_subtitles(times, said, stretches, settings)
-    spans: list[tuple[int, int] | None] = [None] * len(ordered)
-    for k, span in zip(spoken, found, strict=True):
-        spans[k] = span
     if reader is not None and len(sequence):
-        likely = [
-            (start + by, end + by)
-            for (start, end), by in zip(times, offsets.round().astype(int).tolist(), strict=True)
-        ]
-        _ask(
-            reader, sequence, [(k, texts[k], likely[n]) for n, k in enumerate(spoken)], spans, tell
-        )
-    spans = without_overlaps(spans)
+        answers = _ask(reader, sequence, said, times, tell)
+        found = _among_signs(answers, found, said, stretches, settings)
+    spans: list[tuple[int, int] | None] = [None] * len(ordered)
+    for k, span in zip(spoken, without_overlaps(found), strict=True):
+        spans[k] = span
     all_times = [(cue.start_ms, cue.end_ms) for cue in ordered]
     all_offsets = np.interp(np.arange(len(ordered)), spoken or [0], offsets if spoken else [0])
     placed = between_neighbours(spans, _moved(all_times, all_offsets))
@@ -182,28 +180,52 @@ def _fitted(
 def _ask(
     reader: WindowReader,
     sequence: PoseSequence,
-    asked: Sequence[tuple[int, str, tuple[int, int]]],
-    spans: list[tuple[int, int] | None],
+    texts: Sequence[str],
+    times: Sequence[tuple[int, int]],
     tell: Callable[[int, int], None],
-) -> None:
-    """Writes a model's answers into ``spans``; where it has none, what was found stays.
+) -> list[tuple[int, int] | None]:
+    """A model's answers: when each text is signed, ms; None where it gave none.
 
-    asked : number of the span, text, and where it may be if it was not found so far
+    times : when each was shown so far: windows are centred there, and the model is told so
     """
     sequence = to_view(sequence, reader.view)
     if sequence.fps != reader.fps:
         sequence = resample(sequence, reader.fps)
     video = sequence.start_ms, sequence.start_ms + sequence.duration_ms
-    for first in range(0, len(asked), AT_ONCE):
-        rows = asked[first : first + AT_ONCE]
+    spans: list[tuple[int, int] | None] = []
+    for first in range(0, len(texts), AT_ONCE):
         questions = []
-        for k, text, own in rows:
-            around = spans[k] or own
-            window = window_around(*around, *video, reader.n_frames, reader.fps)
-            questions.append(Question(window, text, window.frames_of(*around)))
-        answers = reader.spans(sequence, questions)
-        for (k, _, _), question, answer in zip(rows, questions, answers, strict=True):
-            if answer is not None:
-                start_ms, end_ms = question.window.span_ms(*answer)
-                spans[k] = (start_ms, end_ms) if start_ms < end_ms else spans[k]
-        tell(min(first + AT_ONCE, len(asked)), len(asked))
+        for text, time in zip(
+            texts[first : first + AT_ONCE], times[first : first + AT_ONCE], strict=True
+        ):
+            window = window_around(*time, *video, reader.n_frames, reader.fps)
+            questions.append(Question(window, text, window.frames_of(*time)))
+        for question, answer in zip(questions, reader.spans(sequence, questions), strict=True):
+            span = question.window.span_ms(*answer) if answer is not None else (0, 0)
+            spans.append(span if span[0] < span[1] else None)
+        tell(len(spans), len(texts))
+    return spans
+
+
+def _among_signs(
+    answers: Sequence[tuple[int, int] | None],
+    by_motion: Sequence[tuple[int, int] | None],
+    texts: Sequence[str],
+    stretches: Sequence[Sequence[Span]],
+    settings: PlacingSettings | None,
+) -> list[tuple[int, int] | None]:
+    """A model's answers, moved to the signs that they mean.
+
+    An answer is a subtitle at a better time, so it is placed as subtitles are, without an offset
+    to look for. Where the model says nothing, or what cannot be with what it says of others, what
+    was found by motion is in its place.
+    """
+    known = [answer or span for answer, span in zip(answers, by_motion, strict=True)]
+    numbers = [n for n, span in enumerate(known) if span is not None]
+    times = [span for span in known if span is not None]
+    near = replace(settings or PlacingSettings(), reach_ms=0)
+    placed, _ = place_subtitles(times, [texts[n] for n in numbers], stretches, near)
+    spans: list[tuple[int, int] | None] = [None] * len(known)
+    for n, span in zip(numbers, placed, strict=True):
+        spans[n] = span or by_motion[n] or known[n]
+    return spans
