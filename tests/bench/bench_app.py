@@ -13,8 +13,8 @@ window draws a few times a second, so that all but these two is gone through as 
 hour. --smooth draws the window anew at every tick, for so many seconds with the worker busy and for
 as many with the camera off, and compares what was drawn, and what the window's own thread computed
 for each picture: on a machine that is busy with other things, only the latter says much. Off screen
-the processor draws the window, beside all the rest, so its rate is the least that can be expected.
-Linux only: memory is read from /proc.
+the processor draws the window, beside all the rest, so its rate is the least that can be expected;
+a window of a small --size costs it little. Linux only: memory is read from /proc.
 """
 
 import argparse
@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--pack", default="demo")
     parser.add_argument("--fast", action="store_true", help="as fast as it can be looked at")
     parser.add_argument("--remembered", action="store_true", help="do not look at a picture twice")
+    parser.add_argument("--size", default="", metavar="WxH", help="of the window")
     parser.add_argument("--smooth", type=float, default=0.0, metavar="SECONDS")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -50,9 +51,11 @@ def main() -> None:
 def run(folder: Path, given: argparse.Namespace) -> None:
     """The app in a folder of its own, as after its first run."""
     settle_kivy(folder / "kivy")
-    from fingerpost.app.ui.open_window import open_window
+    from fingerpost.app.ui import open_window
 
-    open_window()
+    if given.size:
+        open_window.WIDTH, open_window.HEIGHT = (int(side) for side in given.size.split("x"))
+    open_window.open_window()
     from kivy.clock import Clock
 
     from fingerpost.app.platforms import here
