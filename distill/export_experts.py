@@ -44,6 +44,7 @@ from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION
 from fingerpost.trainer.evaluate import Answers, answers_to, load_for_answers, main_figures
 from fingerpost.trainer.experts import hash_of_expert
 from fingerpost.trainer.models.signet import Signet
+from fingerpost.trainer.models.signet_routing import PRIORS
 from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.signer_corpus import make_clip
 from fingerpost.trainer.tasks.translation import LANGUAGES
@@ -240,6 +241,8 @@ def export_adapter(
     network, task = loaded
     if not isinstance(network, Signet):
         raise ValueError(f"{checkpoint} is no SIGNET: only its adapters are a file of their own")
+    if network.config.fusion == "concat":
+        raise ValueError("fusion concat listens to all experts at once: no pack can; use gated")
     question = LANGUAGES.get(code, code)
     adapters = adapters_of(network, task.prompts([_prompt_of(task.settings, question)]).ids)
     if len(adapters.prompt) > PROMPT_ROOM:
@@ -247,7 +250,7 @@ def export_adapter(
             f"the prompt has {len(adapters.prompt)} tokens, a pack takes {PROMPT_ROOM}"
         )
     expert = network.poses.encoders[0]
-    n_priors = network.fusion.routing.aggregate.norm.normalized_shape[0]
+    width_of_group = tuple(network.config.experts[0]["pose_widths"])[-1]
     about = AdapterAbout(
         question=question,
         start=network.language_model.config.decoder_start_token_id,
@@ -255,7 +258,7 @@ def export_adapter(
         experts=hashes_of_experts(network),
         reader=hash_of_reader(network),
         width=expert.projection.out_features,
-        prior_width=n_priors,
+        prior_width=len(PRIORS[network.config.priors]) * width_of_group,
         licences={"code": "", "weights": "", "data": "; ".join(data)},
     )
     write_adapter_file(out, about, adapters)

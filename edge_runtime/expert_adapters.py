@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fingerpost.edge_runtime.expert_routing import Adapters, adapters_bytes, read_adapters
-from fingerpost.edge_runtime.experts import ExpertTranslator
+from fingerpost.edge_runtime.experts import read_all_adapters
 from fingerpost.edge_runtime.manifest import Experts, Licences, Manifest
 from fingerpost.edge_runtime.pack import Pack, PackStore, open_pack, write_pack
 from fingerpost.edge_runtime.pack_files import pack_files, write_zip
@@ -123,7 +123,7 @@ def add_adapter(store: PackStore, name: str, file: Path) -> Pack:
         licences=_joined(old.licences, about.licences),
     )
     made = {**{n: pack.read(n) for n in old.files}, inside: content}
-    ExpertTranslator(_Unwritten(manifest, pack.vocabulary, made)).close()  # type: ignore[arg-type]
+    read_all_adapters(manifest, made.__getitem__)  # do all fit the graphs?
     return write_pack(pack.path, manifest, made)
 
 
@@ -152,18 +152,6 @@ def remove_adapter(store: PackStore, name: str, question: str) -> Pack:
     return write_pack(
         pack.path, manifest, {n: pack.read(n) for n in pack.manifest.files if n != gone}
     )
-
-
-@dataclass(frozen=True)
-class _Unwritten:
-    """As much of a pack as a translator needs, before it is written."""
-
-    manifest: Manifest
-    vocabulary: tuple[str, ...]
-    files: dict[str, bytes]
-
-    def read(self, name: str) -> bytes:
-        return self.files[name]
 
 
 def _changeable(store: PackStore, name: str) -> Pack:

@@ -18,7 +18,7 @@ Mercanoglu Sincan, Bowden), Sec. 3.4 to 3.6. Where a device departs from the pap
 A clip is read when it has ended: ``preprocess_uni_sign`` places all of it in one square.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -89,14 +89,7 @@ class ExpertTranslator(Translator):
         self.step = self.frames_shape[0]  # frames of a window
         self.n_latents, self.latent_width = self._specs["read"]["latents"].shape[1:]
         self.max_tokens = self._specs["decode_step"]["keys"].shape[3]
-        self.adapters = _adapters(pack, manifest, self.experts, self.latent_width)
-        room = self.n_latents - self.words.max_frames
-        for question, adapters in self.adapters.items():
-            if len(adapters.prompt) > room:
-                raise ValueError(
-                    f"the prompt for {question} has {len(adapters.prompt)} tokens, there is room "
-                    f"for {room}: export the pack again"
-                )
+        self.adapters = read_all_adapters(manifest, pack.read)
 
     def keypoints_of(self, clip: PoseSequence) -> np.ndarray:
         """(T, 69, 3) of ``preprocess_uni_sign``, at the pack's frame rate, stride and length."""
@@ -235,16 +228,27 @@ def windows(n_frames: int, width: int, margin: int) -> list[Window]:
         low = start + width - margin
 
 
-def _adapters(
-    pack: "Pack", manifest: Manifest, experts: Experts, width: int
-) -> dict[str, Adapters]:
-    """Of each question, in the manifest's order; ValueError where they do not fit the graphs."""
-    first = manifest.graphs[experts.graph(experts.names[0])]
-    (prior_width,) = {t.shape[-1] for t in first.outputs if t.name == "priors"}
-    return {
-        question: read_adapters(pack.read(file), experts.names, width, prior_width, file)
-        for question, file in experts.adapters.items()
-    }
+def read_all_adapters(manifest: Manifest, read: Callable[[str], bytes]) -> dict[str, Adapters]:
+    """Of each question of a pack with experts; ValueError where they do not fit its graphs.
+
+    read : the bytes of a file of the pack
+    """
+    experts, words = manifest.experts, manifest.translation
+    assert experts is not None and words is not None
+    graph = manifest.graphs[experts.graph(experts.names[0])]
+    (prior_width,) = (t.shape[-1] for t in graph.outputs if t.name == "priors")
+    (shape,) = (t.shape for t in manifest.graphs["read"].inputs if t.name == "latents")
+    found = {}
+    for question, file in experts.adapters.items():
+        one = read_adapters(read(file), experts.names, shape[2], prior_width, file)
+        room = shape[1] - words.max_frames
+        if len(one.prompt) > room:
+            raise ValueError(
+                f"the prompt for {question} has {len(one.prompt)} tokens, the pack has room for "
+                f"{room}: it was made for another"
+            )
+        found[question] = one
+    return found
 
 
 def _check_graphs(manifest: Manifest, graphs: Sequence[str]) -> None:
