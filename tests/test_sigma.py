@@ -13,7 +13,7 @@ from fingerpost.trainer.checkpoint import load_checkpoint, save_checkpoint
 from fingerpost.trainer.feed import Clips
 from fingerpost.trainer.models.sigma import Sigma
 from fingerpost.trainer.models.sigma_alignment import contrastive_loss, local_similarity
-from fingerpost.trainer.models.sigma_config import SigmaConfig
+from fingerpost.trainer.models.sigma_config import SigmaConfig, Texts
 from fingerpost.trainer.models.sigma_fusion import SignEF, Walk
 from fingerpost.trainer.models.uni_sign import UniSign, UniSignConfig
 from fingerpost.trainer.network import take_weights
@@ -100,8 +100,11 @@ def test_what_hears_what(task: SigmaPretraining, batch: Batch) -> None:
     def signing(texts: object, fused: tuple[str, ...]) -> Tensor:
         model.config = replace(model.config, fused=fused)
         poses = model.poses(given["keypoints"])
-        walk = model._sign_walk(poses, given["frame_mask"], given["prompt"])
-        return model._encoded(walk, model._text_walk(texts))["language"][0]
+        sign = model._sign_walk(poses, given["frame_mask"], given["prompt"])
+        text = model._text_walk(texts)
+        sign.layers(0, 1)
+        text.layers(0, 1)
+        return model._encoded(sign, text)["language"][0]
 
     with torch.no_grad():
         apart = signing(given["texts"], ("alignment", "matching"))
@@ -148,34 +151,51 @@ def test_the_terms_are_equations_3_to_5(task: SigmaPretraining, batch: Batch) ->
     torch.testing.assert_close(to_sign, 0.7 * text.whole @ sign.whole.T + 0.3 * local[1])
 
 
-def test_matching_is_judged_pair_by_pair(task: SigmaPretraining, batch: Batch) -> None:
-    """Each clip's true text, its hardest other text, and each text's hardest other clip."""
-    model = model_of(task, beta=0.0).eval()
+@pytest.mark.parametrize("fused", ["", "pairs"])
+def test_matching_is_judged_pair_by_pair(task: SigmaPretraining, batch: Batch, fused: str) -> None:
+    """Each clip's true text, its hardest other text, and each text's hardest other clip; fused by
+    pairs, each clip heard the text that it is judged with."""
+    model = model_of(task, fused=[fused] if fused else []).eval()
     given = batch.inputs
     texts = given["texts"]
-    scores = torch.tensor(
-        [[9.0, 1, 2, 3], [4, 9, 5, 1], [1, 2, 9, 0], [5, 4, 3, 9]]
-    )  # [clip, text]
-    poses = model.poses(given["keypoints"])
-    read, mask = model._read(poses, given["frame_mask"], given["prompt"])
-    found = model._matching(read, mask, texts, (scores, scores.T))
+    scores = torch.tensor([[9.0, 1, 2, 3], [4, 9, 5, 1], [1, 2, 9, 0], [5, 4, 3, 9]])
     pairs = [(i, i) for i in range(4)]  # clip, text
     pairs += [(0, 3), (1, 2), (2, 1), (3, 0)]  # the likest other text of each clip
     pairs += [(3, 0), (3, 1), (1, 2), (0, 3)]  # the likest other clip of each text
-    words = model.language_model.shared(texts.ids)
+    found = model._pairs(texts, (scores, scores.T))
+    assert list(zip(*(numbers.tolist() for numbers in found), strict=True)) == pairs
+    poses = model.poses(given["keypoints"])
+
+    def walks(clip: slice, text: slice) -> tuple[Walk, Walk]:
+        one = given["prompt"]._replace(
+            ids=given["prompt"].ids[clip], mask=given["prompt"].mask[clip], clip=None
+        )
+        sign = model._sign_walk(poses[clip], given["frame_mask"][clip], one)
+        said = model._text_walk(Texts(texts.ids[text], texts.mask[text], texts.words, texts.same))
+        sign.layers(0, 1)
+        said.layers(0, 1)
+        return sign, said
+
+    whole = walks(slice(None), slice(None))
+    loss = model._matching(*whole, model._encoded(*whole)["matching"], texts, found)
     assert model.pretraining is not None
     total = 0.0
     for n, (clip, text) in enumerate(pairs):
-        there, seen = texts.mask[text].bool(), mask[clip].bool()
+        sign, said = walks(slice(clip, clip + 1), slice(text, text + 1))
+        if fused:
+            read = model._together(sign, said)[0]
+        else:
+            sign.layers(1, 3)
+            read = sign.end()
         logit = model.pretraining.matching(
             model.language_model.decoder,
-            words[text][there][None],
-            texts.mask[text][there][None],
-            read[clip][seen][None],
-            mask[clip][seen][None],
+            model.language_model.shared(texts.ids[text : text + 1]),
+            texts.mask[text : text + 1],
+            read,
+            sign.mask,
         )
         total += math.log(1 + math.exp(-logit.item() if n < 4 else logit.item()))
-    assert found.item() == pytest.approx(total / 12, rel=1e-4)
+    assert loss.item() == pytest.approx(total / 12, rel=1e-4)
 
 
 def test_matching_looks_both_ways_and_shares_all_but_its_attention(
@@ -211,6 +231,7 @@ def test_matching_looks_both_ways_and_shares_all_but_its_attention(
         ({"fusion_layers": 0}, set()),
         ({"grounded_in": "text"}, set()),
         ({"fused": ["matching"]}, set()),
+        ({"fused": ["pairs"]}, set()),
     ],
 )
 def test_switches(
@@ -288,7 +309,11 @@ def test_the_prompt_has_a_place_for_the_class_token(task: SigmaPretraining, batc
         ({"row": "median"}, "model.row: 'median'; known: max, average, top_k, softmax"),
         ({"scoring": "max"}, "model.scoring: 'max'; known: sum"),
         ({"grounded_in": "both"}, "model.grounded_in: 'both'; known: sign, text"),
-        ({"fused": ["global"]}, "model.fused: 'global'; known: alignment, matching, language"),
+        (
+            {"fused": ["global"]},
+            "model.fused: 'global'; known: alignment, matching, language, pairs",
+        ),
+        ({"fused": ["pairs", "matching"]}, "matching and pairs are two ways of one; name one"),
         ({"alpha": 1.5}, "model.alpha: 1.5 is not from 0 to 1"),
         ({"beta": -1}, "model.beta: -1 is not from 0 to 1"),
         ({"fusion_layers": 3}, "can fuse 0 to 2 layers, not 3"),

@@ -44,7 +44,7 @@ max_val_clips = 8
 label_smoothing = 0.0
 pose_widths = [4, 4, 8, 16]
 embed_width = 16
-fused = ["matching"]
+fused = ["pairs"]
 [model.language_model]
 model_type = "mt5"
 d_model = 32

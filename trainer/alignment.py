@@ -76,7 +76,8 @@ def read_pairs(
         raise ValueError(f"{len(drawn)} clips are too few to see how they lie; give at least 3")
     prepared = [task.prepare(clips[int(i)]) for i in drawn]
     net.language_model.set_attn_implementation("eager")  # the others keep no attention
-    signs, texts, maps = [], [], []
+    signs, texts = [], []
+    maps: list[WordFrames] = []
     with torch.no_grad():
         for start in range(0, len(prepared), BATCH):
             batch = task.batch(prepared[start : start + BATCH], None, 0)

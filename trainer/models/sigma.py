@@ -9,10 +9,11 @@ conditional language modelling, and leaves all that behind: ``fresh = ["pretrain
 
 What the paper leaves open, or where we differ:
 - Eq. 1 lets the sign encoder hear the very text that it is to be matched with, and then to say.
-  Read so, all three losses can be had without looking at the signing. ``fused`` says which losses
-  see fused features; the others see those of two encoders that do not hear each other, as in
-  fine-tuning and retrieval, where there is no text to hear. The default is Eq. 1, as printed.
-  docs/sigma.md has what either gives.
+  Read so, all three losses can be had without looking at the signing, and at a small size they are:
+  docs/sigma.md has the figures. ``fused`` says which losses see fused features; the others see
+  those of two encoders that do not hear each other, as in fine-tuning and in a search, where there
+  is no text to hear. The default is Eq. 1, as printed. "pairs" is ours: the matching path judges a
+  clip that was fused with the text that it is judged with, be it the right one or not.
 - Uni-Sign's prompt stands between the class token and the frames, in both stages: it tells
   translating from recognising.
 - The matching path's negatives are one other text for each clip and one other clip for each text,
@@ -106,7 +107,7 @@ class Sigma(UniSign):
         if self.pretraining is None:
             return
         encoder = self.language_model.get_encoder()
-        parts = {
+        parts: dict[str, TextEncoder | MatchingPath] = {
             "text_encoder": self.pretraining.text_encoder,
             "matching": self.pretraining.matching,
         }
@@ -145,15 +146,13 @@ class Sigma(UniSign):
     def sign_features(self, keypoints: Tensor, frame_mask: Tensor, prompt: Prompt) -> Features:
         """Of clips alone, with no text heard; arguments as for ``forward``."""
         sign = self._sign_walk(self._read_frames(keypoints, None), frame_mask, prompt)
-        for i in range(len(sign.stack.block)):
-            sign.layer(i)
+        sign.layers(0, len(sign.stack.block))
         return self._sign_features(sign.end(), sign.mask, prompt)
 
     def text_features(self, texts: Texts) -> Features:
         """Of texts alone."""
         text = self._text_walk(texts)
-        for i in range(len(text.stack.block)):
-            text.layer(i)
+        text.layers(0, len(text.stack.block))
         return self._text_features(text.end(), texts)
 
     def similarities(self, sign: Features, text: Features) -> tuple[Tensor, Tensor]:
@@ -192,6 +191,8 @@ class Sigma(UniSign):
     ) -> SigmaLosses:
         """Eq. 4 and 5. poses : shape (B, T, D)."""
         sign, text = self._sign_walk(poses, frame_mask, prompt), self._text_walk(texts)
+        for walk in (sign, text):  # to where the fusion begins
+            walk.layers(0, len(walk.stack.block) - self.config.fusion_layers)
         states = self._encoded(sign, text)
         alpha, beta = self.config.alpha, self.config.beta
         of_sign, of_text = states["alignment"]
@@ -212,8 +213,8 @@ class Sigma(UniSign):
             local = alpha * contrastive_loss(*local_scores, texts.same)
             scores = scores[0] + alpha * local_scores[0], scores[1] + alpha * local_scores[1]
         if beta < 1:
-            read = self._grounds(states["matching"], sign.mask, text.mask)
-            matching = (1 - beta) * self._matching(*read, texts, scores)
+            pairs = self._pairs(texts, scores)
+            matching = (1 - beta) * self._matching(sign, text, states["matching"], texts, pairs)
         if beta > 0:
             read, mask = self._grounds(states["language"], sign.mask, text.mask)
             logits = self._say(read, mask, labels).logits
@@ -233,24 +234,28 @@ class Sigma(UniSign):
         return Walk(encoder, self.language_model.get_encoder().config, embeds, mask)
 
     def _encoded(self, sign: Walk, text: Walk) -> dict[str, tuple[Tensor, Tensor]]:
-        """The last states of both encoders that each of ``LOSSES`` sees; walks from the start."""
-        n = self.config.fusion_layers
-        for walk in (sign, text):
-            for i in range(len(walk.stack.block) - n):
-                walk.layer(i)
-        fused = self.config.fused if n else ()
+        """The last states of both encoders that each of ``LOSSES`` sees.
+
+        sign, text : where the fusion begins; they stay there
+        """
+        fused = self.config.fused if self.config.fusion_layers else ()
         apart = together = (sign.states, text.states)
-        if set(fused) != set(LOSSES):
+        if not set(LOSSES) <= set(fused):
             alone = sign.branch(), text.branch()
             for walk in alone:
-                for i in range(len(walk.stack.block) - n, len(walk.stack.block)):
-                    walk.layer(i)
+                n_blocks = len(walk.stack.block)
+                walk.layers(n_blocks - self.config.fusion_layers, n_blocks)
             apart = alone[0].end(), alone[1].end()
-        if fused:
-            blocks = self.language_model.get_decoder().block
-            shared = [block.layer[1].EncDecAttention for block in blocks[len(blocks) - n :]]
-            together = walk_together(sign, text, self._pretrained.fusion, shared)
+        if set(LOSSES) & set(fused):
+            together = self._together(sign.branch(), text.branch())
         return {name: together if name in fused else apart for name in LOSSES}
+
+    def _together(self, sign: Walk, text: Walk) -> tuple[Tensor, Tensor]:
+        """The last states of both, each hearing the other; the walks end."""
+        blocks = self.language_model.get_decoder().block
+        first = len(blocks) - self.config.fusion_layers
+        shared = [block.layer[1].EncDecAttention for block in blocks[first:]]
+        return walk_together(sign, text, self._pretrained.fusion, shared)
 
     def _sign_features(self, states: Tensor, mask: Tensor, prompt: Prompt) -> Features:
         """states : shape (B, P + T, D), the class token's first; the prompt's do not count."""
@@ -277,21 +282,39 @@ class Sigma(UniSign):
         sign, text = states
         return (sign, sign_mask) if self.config.grounded_in == "sign" else (text, text_mask)
 
-    def _matching(
-        self, read: Tensor, mask: Tensor, texts: Texts, scores: tuple[Tensor, Tensor]
-    ) -> Tensor:
-        """The mean over pairs of the binary cross-entropy: each true one, and two hard false ones.
+    def _pairs(self, texts: Texts, scores: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Clips and texts to be judged, (P,) both: the B true pairs first, then hard false ones.
 
         scores : sign to text, and text to sign, (B, B)
         """
         other_text, other_clip = (hard_negatives(s, texts.same, self.training) for s in scores)
-        own = torch.arange(len(read), device=read.device)
+        own = torch.arange(len(texts.same), device=texts.same.device)
         clips = torch.cat([own, own[other_text >= 0], other_clip[other_clip >= 0]])
-        rows = torch.cat([own, other_text[other_text >= 0], own[other_clip >= 0]])
-        words = super().prompt_words(texts.ids, self._tells)
+        return clips, torch.cat([own, other_text[other_text >= 0], own[other_clip >= 0]])
+
+    def _matching(
+        self,
+        sign: Walk,
+        text: Walk,
+        states: tuple[Tensor, Tensor],
+        texts: Texts,
+        pairs: tuple[Tensor, Tensor],
+    ) -> Tensor:
+        """The mean over pairs of the binary cross-entropy.
+
+        sign, text : where the fusion begins; states : the last ones, of each clip with its own text
+        pairs : of ``_pairs``
+        """
+        clips, rows = pairs
+        if "pairs" in self.config.fused and self.config.fusion_layers:
+            sign, text = sign.rows(clips), text.rows(rows)
+            read, mask = self._grounds(self._together(sign, text), sign.mask, text.mask)
+        else:
+            read, mask = self._grounds(states, sign.mask, text.mask)
+            read, mask = read[clips], mask[clips]
+        words = super().prompt_words(texts.ids, self._tells)[rows]
         decoder = self.language_model.get_decoder()
-        logits = self._pretrained.matching(
-            decoder, words[rows], texts.mask[rows], read[clips], mask[clips]
-        )
-        belongs = (torch.arange(len(rows), device=read.device) < len(own)).to(logits.dtype)
+        logits = self._pretrained.matching(decoder, words, texts.mask[rows], read, mask)
+        n_true = len(texts.same)
+        belongs = (torch.arange(len(rows), device=rows.device) < n_true).to(logits.dtype)
         return F.binary_cross_entropy_with_logits(logits, belongs)

@@ -12,6 +12,7 @@ from fingerpost.trainer.models.sigma_alignment import ROWS, SCORINGS
 from fingerpost.trainer.models.uni_sign import UniSignConfig
 
 LOSSES = ("alignment", "matching", "language")
+FUSED = (*LOSSES, "pairs")
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class SigmaConfig(UniSignConfig):
 
     pretraining : whether it has what only the pre-training needs; the task says so
     fusion_layers : N of SignEF, 2 for rows of glosses and sentences, 5 for single signs; 0 = none
-    fused : of ``LOSSES``, those that see fused features (see above)
+    fused : of ``LOSSES``, those that see a clip fused with its own text; or "pairs" in place of
+        "matching": each clip fused with the text that it is judged with (see ``sigma``)
     alpha : share of the local loss in the alignment's, Eq. 4
     beta : share of the language loss in the SGT encoder's, Eq. 5
     row, scoring : of ``ROWS`` (Table 16) and ``SCORINGS`` (Tables 17 and 18)
@@ -82,9 +84,11 @@ def check_config(config: SigmaConfig) -> None:
     for name, names in known.items():
         if getattr(config, name) not in names:
             raise ValueError(f"model.{name}: {getattr(config, name)!r}; known: {', '.join(names)}")
-    unknown = [name for name in config.fused if name not in LOSSES]
+    unknown = [name for name in config.fused if name not in FUSED]
     if unknown:
-        raise ValueError(f"model.fused: {unknown[0]!r}; known: {', '.join(LOSSES)}")
+        raise ValueError(f"model.fused: {unknown[0]!r}; known: {', '.join(FUSED)}")
+    if {"matching", "pairs"} <= set(config.fused):
+        raise ValueError("model.fused: matching and pairs are two ways of one; name one of them")
     for name in ("alpha", "beta"):
         if not 0 <= getattr(config, name) <= 1:
             raise ValueError(f"model.{name}: {getattr(config, name)!r} is not from 0 to 1")

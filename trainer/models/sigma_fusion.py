@@ -67,7 +67,7 @@ class Walk:
     def __init__(self, stack: Any, config: Any, embeds: Tensor, mask: Tensor) -> None:
         self.stack, self.mask = stack, mask
         self.states = stack.dropout(embeds)
-        self._attends = attends(config, embeds, mask)
+        self._attends: Tensor | None = attends(config, embeds, mask)
         self._bias: Tensor | None = None  # of positions: the first layer makes it for all
 
     def branch(self) -> "Walk":
@@ -75,6 +75,17 @@ class Walk:
         other = object.__new__(Walk)
         other.__dict__.update(self.__dict__)
         return other
+
+    def rows(self, numbers: Tensor) -> "Walk":
+        """A walk of some of the rows (P,), any of them more than once, from here on."""
+        other = self.branch()
+        other.states, other.mask = self.states[numbers], self.mask[numbers]
+        other._attends = None if self._attends is None else self._attends[numbers]
+        return other
+
+    def layers(self, start: int, stop: int) -> None:
+        for number in range(start, stop):
+            self.layer(number)
 
     def layer(self, number: int) -> None:
         self.states, self._bias, _ = self.stack.block[number](
