@@ -219,7 +219,8 @@ def windows(n_frames: int, width: int, margin: int) -> list[Window]:
     """
     if width <= 2 * margin:
         raise ValueError(f"a window of {width} frames has no room between margins of {margin}")
-    found, low = [], 0
+    found: list[Window] = []
+    low = 0
     while True:
         start = max(low - margin, 0)
         if start + width >= n_frames:
