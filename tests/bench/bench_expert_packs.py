@@ -8,6 +8,7 @@ Random weights, a language model of --layers layers, one thread. Printed are med
 milliseconds of processor time for a sentence of so many frames: what all experts see before the
 choice, the choice, what the k see after it, ``read``, and --tokens steps of ``decode_step``. "all"
 is the paper's way: every expert sees everything. The first column is the length of the sentence.
+--format eager runs the graphs in PyTorch in float32, without an export.
 """
 
 import argparse
@@ -23,7 +24,8 @@ import numpy as np
 import torch
 
 from fingerpost.distill.export_graphs_of_experts import MARGIN, WINDOW, adapters_of, expert_graphs
-from fingerpost.distill.scheme import Scheme, format_recipe
+from fingerpost.distill.export_translator import EagerBackend, specs_of
+from fingerpost.distill.scheme import Built, Scheme, format_recipe
 from fingerpost.edge_runtime.expert_routing import adapters_bytes
 from fingerpost.edge_runtime.experts import EATS, ExpertSentence, ExpertTranslator, Sight
 from fingerpost.edge_runtime.manifest import Experts, Licences, Manifest, Parent, Translation
@@ -31,6 +33,7 @@ from fingerpost.edge_runtime.pack import Pack, write_pack
 from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION
 from fingerpost.trainer.models.signet import Signet, SignetConfig
 
+EAGER = "eager"
 QUESTION, ADAPTERS = "French", "adapters/own.npz"
 PROMPT_TOKENS = 10
 
@@ -51,7 +54,11 @@ def new_signet(given: argparse.Namespace) -> Signet:
 def pack_of(model: Signet, given: argparse.Namespace, folder: Path) -> Pack:
     most = max(given.frames)
     graphs = expert_graphs(model, most, given.tokens + 1)
-    built = format_recipe(given.format).build(graphs, Scheme(given.quantization), {}, "bench")
+    if given.format == EAGER:
+        built = Built({"none": b"graphs in memory"}, {n: specs_of(g) for n, g in graphs.items()})
+    else:
+        recipe = format_recipe(given.format)
+        built = recipe.build(graphs, Scheme(given.quantization), {}, "bench")
     adapters = adapters_of(model, torch.zeros(1, PROMPT_TOKENS, dtype=torch.int64))
     names = model.config.names
     manifest = Manifest(
@@ -67,7 +74,7 @@ def pack_of(model: Signet, given: argparse.Namespace, folder: Path) -> Pack:
         graphs=built.specs,
         vocabulary="vocabulary.json",
         special={},
-        quantization=given.quantization,
+        quantization="none" if given.format == EAGER else given.quantization,
         parent=Parent(""),
         licences=Licences("", "", ""),
         measured={},
@@ -116,15 +123,20 @@ def main() -> None:
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
-        pack = pack_of(new_signet(given), given, Path(folder))
+        model = new_signet(given)
+        pack = pack_of(model, given, Path(folder))
+        backends: Any = None
+        if given.format == EAGER:
+            graphs = expert_graphs(model, max(given.frames), given.tokens + 1)
+            backends = {name: EagerBackend(graph, None) for name, graph in graphs.items()}
         print(f"{given.format} {given.quantization}, {pack.size_bytes / 1e6:.1f} MB, "
               f"adapters {len(pack.read(ADAPTERS)) / 1e6:.2f} MB")  # fmt: skip
         print(f"{'frames':>6} {'k':>4} {'before':>8} {'choice':>8} {'after':>8} {'read':>8} "
               f"{'words':>8} {'total':>8}")  # fmt: skip
         whole = replace(pack.manifest.experts, decide_frames=10**6)
         paper = replace(pack, manifest=replace(pack.manifest, experts=whole))
-        kinds = {str(k): ExpertTranslator(pack, k=k) for k in range(1, given.experts + 1)}
-        kinds["all"] = ExpertTranslator(paper, k=given.experts)
+        kinds = {str(k): ExpertTranslator(pack, backends, k) for k in range(1, given.experts + 1)}
+        kinds["all"] = ExpertTranslator(paper, backends, given.experts)
         for n_frames in given.frames:
             keypoints = rng.uniform(-1, 1, (n_frames, 69, 3)).astype(np.float32)
             times: dict[str, list[list[float]]] = {kind: [] for kind in kinds}
