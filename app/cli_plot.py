@@ -3,12 +3,16 @@
 Part of the front door (``cli.py``): rooms are imported inside the subcommand that needs them.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fingerpost.app.cli_options import Json
+from fingerpost.app.terminal import CountedBar, print_json, tell
+
+TSNE, WORDS = "tsne.png", "words.png"
 
 plots = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Pictures of what a checkpoint has learned."
@@ -40,13 +44,42 @@ def alignment(
     json: Json = False,
 ) -> None:
     """Draw how near signs and words are: t-SNE of both, and heat maps of words and frames."""
-    from fingerpost.app.commands_plot import run_alignment
-
     folders = [str(folder) for folder in corpus]
     checkpoints = [checkpoint, *(beside or [])]
-    run_alignment(checkpoints, folders, output, split, (clips, maps, seed), json)
+    _run_alignment(checkpoints, folders, output, split, (clips, maps, seed), json)
 
 
 def add_to(app: typer.Typer) -> None:
     """Puts these subcommands behind the front door."""
     app.add_typer(plots, name="plot")
+
+
+def _run_alignment(
+    checkpoints: Sequence[Path],
+    shards: Sequence[str],
+    output: Path,
+    split: str,
+    sample: tuple[int, int, int],
+    as_json: bool,
+) -> None:
+    """checkpoints : the first one's words are drawn; sample : clips, heat maps and a seed"""
+    from fingerpost.trainer.alignment import gap, read_pairs, tsne
+    from fingerpost.trainer.alignment_pictures import draw_tsne, draw_words
+
+    n, n_maps, seed = sample
+    panels = []
+    with CountedBar("checkpoints") as bar:
+        for i, folder in enumerate(checkpoints):
+            bar.show(folder.name, i, len(checkpoints))
+            pairs = read_pairs(folder, shards, split, n, n_maps, seed)
+            panels.append((folder.name, pairs, tsne(pairs, seed)))
+    output.mkdir(parents=True, exist_ok=True)
+    draw_tsne(output / TSNE, panels)
+    note = draw_words(output / WORDS, panels[0][1])
+    if as_json:
+        found = {str(c): gap(p[1]) for c, p in zip(checkpoints, panels, strict=True)}
+        print_json({"tsne": str(output / TSNE), "words": str(output / WORDS), "gap": found})
+        return
+    tell(f"{output / TSNE}, {output / WORDS}")
+    if note:
+        tell(note)
