@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from fingerpost.edge_runtime.keypoints import GROUPS, SIGN69
-from fingerpost.trainer.models.uni_sign import Prompt
 from fingerpost.trainer.models.common import PART_OF, PLACE_OF, PoseEncoder
+from fingerpost.trainer.models.uni_sign import Prompt
 
 PARTS = dict(zip(GROUPS, ("body", "left", "right", "face_all"), strict=True))
 
