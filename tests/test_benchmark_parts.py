@@ -195,7 +195,7 @@ def translation_pack(monkeypatch):
     pytest.importorskip("torch", reason="needs the extra train")
     from fingerpost.distill import judge_pack
 
-    monkeypatch.setattr(judge_pack, "Translator", FakeTranslator)
+    monkeypatch.setattr(judge_pack, "open_translator", FakeTranslator)
     FakeTranslator.asked, FakeTranslator.n_closed = [], 0
     manifest = types.SimpleNamespace(name="tiny", translation=object())
     return types.SimpleNamespace(manifest=manifest)
