@@ -173,6 +173,7 @@ class FakeTranslator:
     """Says of every clip HELLO BOOK, and "hello book"."""
 
     questions, asked, n_closed = ("English", "glosses"), [], 0
+    glosses = ("HELLO", "BOOK")
 
     def __init__(self, pack):
         pass
