@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from fingerpost.app.cli_options import Json
-from fingerpost.app.terminal import CountedBar, print_json, tell
 
 TSNE, WORDS = "tsne.png", "words.png"
 
@@ -63,6 +62,7 @@ def _run_alignment(
     as_json: bool,
 ) -> None:
     """checkpoints : the first one's words are drawn; sample : clips, heat maps and a seed"""
+    from fingerpost.app.terminal import CountedBar, print_json, tell
     from fingerpost.trainer.alignment import gap, read_pairs, tsne
     from fingerpost.trainer.alignment_pictures import draw_tsne, draw_words
 
