@@ -10,6 +10,8 @@ import torch
 from typer.testing import CliRunner
 
 from fingerpost.app.cli import app
+from fingerpost.distill.distil import distil
+from fingerpost.distill.distil_recipe import DistilRecipe
 from fingerpost.distill.teacher import TeacherSettings, open_teacher
 from fingerpost.edge_runtime.keypoint_files import save_npz
 from fingerpost.edge_runtime.keypoints import SIGN69, PoseSequence
@@ -22,7 +24,7 @@ from fingerpost.trainer.found_clips import Subtitled, cue_clips
 from fingerpost.trainer.models.gloss_alignment import NONE, NOT_KNOWN
 from fingerpost.trainer.models.language_model import IGNORED
 from fingerpost.trainer.predictions import Prediction
-from fingerpost.trainer.recipe import Training, read_recipe
+from fingerpost.trainer.recipe import Training, read_recipe, read_recipe_as
 from fingerpost.trainer.shards import Clip, ShardsAbout, open_shards, write_shards
 from fingerpost.trainer.tasks.found import FoundTask
 from fingerpost.trainer.tasks.found_settings import CUE, SPOKEN_CUE, digit_tokens
@@ -82,6 +84,43 @@ spans_share = 0.5
 [training]
 steps = 2
 batch = 4
+lr = 1e-3
+"""
+
+
+STUDENT = """
+task = "pocket_translation"
+[teacher]
+n_best = 1
+states = ["encoder", "decoder"]
+[distil]
+sequence = 1.0
+token = 1.0
+hidden = 1.0
+relation = 0.0
+ctc = 0.0
+frames = 0.0
+[data]
+train = ["{shards}"]
+[model]
+width = 16
+n_blocks = 2
+n_heads = 2
+past = 16
+d_model = 16
+d_ff = 16
+d_kv = 8
+n_reader_heads = 2
+n_layers = 1
+n_decoder_layers = 1
+n_perceiver_layers = 1
+[settings]
+asks = ["text"]
+beams = 1
+max_tokens = 12
+[training]
+steps = 1
+batch = 3
 lr = 1e-3
 """
 
@@ -296,6 +335,16 @@ def test_it_teaches(trained: dict[str, Path], ways: Path) -> None:
         assert text.encoder is not None and text.encoder.shape[1] == 16
         assert reading.frames is not None and len(text.said) == 2
         assert len(reading.frames.ids) == len(text.encoder) < len(clip.keypoints)
+
+
+def test_the_student_learns_from_it(trained: dict[str, Path], ways: Path, tmp_path: Path) -> None:
+    (tmp_path / "student.toml").write_text(STUDENT.format(shards=ways))
+    recipe = read_recipe_as(DistilRecipe, tmp_path / "student.toml")
+    figures = distil(trained["stage3"], recipe, tmp_path / "out", tmp_path / "cache")
+    assert "text.bleu4" in figures
+    rows = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    terms = ("token", "hidden_encoder", "hidden_decoder", "sequence")
+    assert all(rows[0][f"teacher.{term}"] > 0 for term in terms)
 
 
 def test_figures_of_spans() -> None:
