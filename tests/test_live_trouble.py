@@ -216,7 +216,8 @@ def test_the_command_is_told_the_hand(monkeypatch, keypoint_file, given, said):
 
 
 def test_packs_of_single_signs_find_the_hand_themselves(monkeypatch, keypoint_file):
-    pack = SimpleNamespace(manifest=SimpleNamespace(name="words", translation=None))
+    about = dict(name="words", translation=None, experts=None)
+    pack = SimpleNamespace(manifest=SimpleNamespace(**about))
     monkeypatch.setattr(commands_caption, "load_pack", lambda name: pack)
     done = run_caption(keypoint_file, "--dominant-hand", "left")
     assert done.exit_code == 2 and "leave --dominant-hand out" in done.output

@@ -239,7 +239,7 @@ def test_what_is_frozen_stays_to_the_last_bit(tmp_path, shards):
         ({"training.steps": 0}, "training.steps or training.epochs"),
         ({"model.widht": 3}, "no widht; known: network, width"),
         ({"data.val_split": "dev"}, "no clip in split 'dev'; its splits: train, val"),
-        ({"task": "dancing"}, "unknown task 'dancing'; known: isolated, ms_mae"),
+        ({"task": "dancing"}, "unknown task 'dancing'; known: found, "),
         ({"training.best": "bleu"}, "no figure 'bleu'; there are isolated.top1"),
         ({"training.lr": 1e30, "training.clip_norm": 0}, "lower training.lr"),
         ({"training.precision": "fp16"}, "fp16 needs CUDA"),
