@@ -15,11 +15,13 @@ IGNORED = -100  # a label that is no token
 OF_UNIT_LENGTH = ("t5", "mt5")  # kinds whose embeddings start with a deviation of 1
 
 
-def new_language_model(fields: Mapping[str, Any]) -> Any:
+def new_language_model(fields: Mapping[str, Any], tied: bool = True) -> Any:
     """With random weights, without network.
 
     fields : of the ``transformers`` configuration, with ``model_type``. ValueError where they are
         not those of a sequence-to-sequence model.
+    tied : False gives a T5 or mT5 that writes tokens by another matrix than it reads them by;
+        transformers ties every T5's
     """
     from transformers import AutoConfig, AutoModelForSeq2SeqLM
 
@@ -30,6 +32,9 @@ def new_language_model(fields: Mapping[str, Any]) -> Any:
         # Fit for T5's scaled output; mT5's is not scaled, and would be sure of nonsense.
         with torch.no_grad():
             model.get_input_embeddings().weight.mul_(model.config.d_model**-0.5)
+    if not tied:
+        model.config.tie_word_embeddings = False
+        model.lm_head.weight = nn.Parameter(model.lm_head.weight.detach().clone())
     return model
 
 

@@ -328,11 +328,7 @@ def _check_kind(model_type: str | None) -> None:
         )
 
 
-def _language_model(config: UniSignConfig) -> nn.Module:
-    """With random weights. transformers ties every T5's matrices; this unties where asked to."""
+def _language_model(config: UniSignConfig) -> Any:
+    """With random weights."""
     _check_kind(config.language_model.get("model_type"))
-    model = new_language_model(config.language_model)
-    if not config.tied:
-        model.config.tie_word_embeddings = False
-        model.lm_head.weight = nn.Parameter(model.lm_head.weight.detach().clone())
-    return model
+    return new_language_model(config.language_model, config.tied)
