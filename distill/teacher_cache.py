@@ -37,6 +37,7 @@ from fingerpost.distill.teacher import (
 )
 from fingerpost.distill.teacher_rows import ROW, reading_of, table_of
 from fingerpost.distill.top_k import TopK
+from fingerpost.trainer.clip_rows import ClipRows, read_rows
 from fingerpost.trainer.feed import Clips, PreparedClips, plain_batches
 from fingerpost.trainer.models.language_model import IGNORED
 from fingerpost.trainer.recipe import convert
@@ -62,24 +63,13 @@ class Targets(NamedTuple):
     mask: Tensor
 
 
-class TeacherCache:
+class TeacherCache(ClipRows):
     """Readings by the ids of clips, mapped; cheap to fork and to pickle."""
 
     def __init__(self, folder: Path, made: dict[str, Any]) -> None:
-        self.folder, self.made = folder, made
+        super().__init__(folder, [_read(path)[0] for path in sorted(folder.glob(PARTS))])
+        self.made = made
         self.settings = convert(made["settings"], TeacherSettings, str(folder / ABOUT))
-        self._batches = [_read(path)[0] for path in sorted(folder.glob(PARTS))]
-        self._places = {
-            name: (b, row)
-            for b, batch in enumerate(self._batches)
-            for row, name in enumerate(batch.column("id").to_pylist())
-        }
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __contains__(self, clip_id: str) -> bool:
-        return clip_id in self._places
 
     def __reduce__(self) -> tuple:
         return TeacherCache, (self.folder, self.made)  # a worker process maps the files itself
@@ -105,7 +95,7 @@ class TeacherCache:
 
     def first(self) -> ClipReading:
         """Of any clip, for what is the same of all."""
-        return self.reading(next(iter(self._places)))
+        return self.reading(self.ids[0])
 
     def answers(self, clip_id: str, kind: str) -> tuple[Said, ...]:
         """The teacher's answers to a question, the best first."""
@@ -267,8 +257,7 @@ def _write(folder: Path, readings: list[ClipReading], key: dict[str, Any]) -> No
 def _read(path: Path) -> tuple[pa.RecordBatch, dict[str, Any]]:
     """The rows of a part, mapped, and what it is of."""
     try:
-        with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
-            batch = stream.read_next_batch()
+        batch = read_rows(path)
         made = json.loads((batch.schema.metadata or {})[METADATA])
     except (pa.ArrowException, OSError, StopIteration, ValueError, KeyError) as error:
         raise ValueError(f"{path} is damaged: delete it, and {MAKE_IT} again") from error

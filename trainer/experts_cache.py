@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from fingerpost.edge_runtime.keypoints import GROUPS
+from fingerpost.trainer.clip_rows import ClipRows, read_rows
 from fingerpost.trainer.experts import hash_of_expert
 from fingerpost.trainer.models.common import PoseEncoder
 from fingerpost.trainer.models.signet import features_of
@@ -57,23 +58,11 @@ class ClipFeatures:
     regions: np.ndarray
 
 
-class ExpertCache:
+class ExpertCache(ClipRows):
     """One expert's features of one folder of shards, mapped; cheap to fork and to pickle."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._batches = [_read(path) for path in sorted(folder.glob(PARTS))]
-        self._places = {
-            name: (b, row)
-            for b, batch in enumerate(self._batches)
-            for row, name in enumerate(batch.column("id").to_pylist())
-        }
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __contains__(self, clip_id: str) -> bool:
-        return clip_id in self._places
+        super().__init__(folder, [_read(path) for path in sorted(folder.glob(PARTS))])
 
     def __reduce__(self) -> tuple:
         return ExpertCache, (self.folder,)  # a worker process maps the files itself
@@ -165,7 +154,7 @@ def _of_expert(
     own.mkdir(parents=True, exist_ok=True)
     for path in own.glob("*.partial"):  # of one that was killed
         path.unlink()
-    done = set(ExpertCache(own)._places)
+    done = set(ExpertCache(own).ids)
     left = (shards[i] for i, clip_id in enumerate(shards.column("id")) if clip_id not in done)
     _write_parts(own, encoder, left, frames_of, lambda n: tell(name, len(done) + n, len(shards)))
     _write_text(own / ABOUT, json.dumps({**key, "name": name}, indent=2) + "\n")
@@ -215,8 +204,7 @@ def _write_part(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _read(path: Path) -> pa.RecordBatch:
     try:
-        with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
-            batch = stream.read_next_batch()
+        batch = read_rows(path)
     except (pa.ArrowException, OSError, StopIteration) as error:
         raise ValueError(f"{path} is damaged: delete its folder, and train again") from error
     if not batch.schema.equals(ROW):

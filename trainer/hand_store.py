@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from fingerpost.edge_runtime.keypoints import N_HAND
 from fingerpost.edge_runtime.video import import_cv2
+from fingerpost.trainer.clip_rows import ClipRows, read_rows
 from fingerpost.trainer.corpora.sample import Sample
 from fingerpost.trainer.hand_crops import HANDS, SHARE, ClipHands, FrameCrops, cut_hands
 from fingerpost.trainer.shards import Shards
@@ -40,20 +41,11 @@ ROW = pa.schema(
 )
 
 
-class HandStore:
+class HandStore(ClipRows):
     """The hands of a corpus by the ids of its clips; cheap to fork and to pickle."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._batches = [_read(path) for path in sorted(folder.glob(PARTS))]
-        self._places = {
-            name: (b, row)
-            for b, batch in enumerate(self._batches)
-            for row, name in enumerate(batch.column("id").to_pylist())
-        }
-
-    def __len__(self) -> int:
-        return len(self._places)
+        super().__init__(folder, [_read(path) for path in sorted(folder.glob(PARTS))])
 
     @property
     def problems(self) -> dict[str, str]:
@@ -66,9 +58,6 @@ class HandStore:
             )
             if problem
         }
-
-    def __contains__(self, clip_id: str) -> bool:
-        return clip_id in self._places
 
     def __reduce__(self) -> tuple:
         return HandStore, (self.folder,)  # a worker process maps the files itself
@@ -178,8 +167,7 @@ def _write(folder: Path, rows: list[dict[str, Any]], made: dict[str, Any]) -> No
 def _read(path: Path) -> pa.RecordBatch:
     """The rows of a part, mapped."""
     try:
-        with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
-            batch = stream.read_next_batch()
+        batch = read_rows(path)
     except (pa.ArrowException, StopIteration) as error:
         raise ValueError(
             f"{path} is damaged; delete it and run `fingerpost shards hands` again"
