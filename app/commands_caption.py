@@ -196,11 +196,6 @@ def make_captioner(
     dominant_hand : of the signer: auto, left, right
     language : of the sentences, such as German; by default the first that the pack writes
     """
-    if pack.manifest.experts is not None:
-        raise ValueError(
-            f"pack {pack.manifest.name} reads whole sentences, and cannot caption live; "
-            "docs/packs.md says how it is asked"
-        )
     if pack.manifest.translation is not None:
         from fingerpost.edge_runtime.live_translator import LiveTranslator
         from fingerpost.edge_runtime.teaching import taught_signs

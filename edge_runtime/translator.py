@@ -76,6 +76,11 @@ class Translator:
         if manifest.translation is None:
             raise ValueError(f"pack {manifest.name} is for {manifest.task}: it cannot translate")
         missing = [graph for graph in GRAPHS if graph not in manifest.graphs]
+        if missing and manifest.experts is not None:
+            raise ValueError(
+                f"pack {manifest.name} reads whole sentences, and cannot caption live; "
+                "docs/packs.md says how it is asked"
+            )
         if missing:
             raise ValueError(f"pack {manifest.name} has no graph {missing[0]!r}: export it again")
         self.glosses = pack.vocabulary

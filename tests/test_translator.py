@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch", reason="needs the extra train")
 from fingerpost.distill.export_translator import TranslatorSource, pieces_of  # noqa: E402
 from fingerpost.edge_runtime.keypoints import PoseSequence  # noqa: E402
 from fingerpost.edge_runtime.live_glosses import LiveGlosses  # noqa: E402
+from fingerpost.edge_runtime.manifest import Experts  # noqa: E402
 from fingerpost.edge_runtime.preprocess_live import preprocess_live  # noqa: E402
 from fingerpost.edge_runtime.resample import resample  # noqa: E402
 from fingerpost.edge_runtime.translator import (  # noqa: E402
@@ -157,6 +158,10 @@ def test_a_pack_for_something_else_cannot_translate(source):
     without = dataclasses.replace(pack.manifest, graphs=graphs)
     with pytest.raises(ValueError, match="has no graph 'read': export it again"):
         Translator(dataclasses.replace(pack, manifest=without))
+    experts = Experts(("ase",), {"ase": "0"}, "1", 1, 58, 6, {})
+    with pytest.raises(ValueError, match="reads whole sentences, and cannot caption live"):
+        of_experts = dataclasses.replace(without, experts=experts)
+        Translator(dataclasses.replace(pack, manifest=of_experts))
     other = dataclasses.replace(pack.manifest, task="isolated-signs", translation=None)
     with pytest.raises(ValueError, match="is for isolated-signs: it cannot translate"):
         Translator(dataclasses.replace(pack, manifest=other))
