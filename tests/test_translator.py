@@ -158,7 +158,8 @@ def test_a_pack_for_something_else_cannot_translate(source):
     without = dataclasses.replace(pack.manifest, graphs=graphs)
     with pytest.raises(ValueError, match="has no graph 'read': export it again"):
         Translator(dataclasses.replace(pack, manifest=without))
-    experts = Experts(("ase",), {"ase": "0"}, "1", 1, 58, 6, {})
+    files = dict.fromkeys(pack.manifest.translation.questions, "adapters/own.npz")
+    experts = Experts(("ase",), {"ase": "0"}, "1", 1, 58, 6, files)
     with pytest.raises(ValueError, match="reads whole sentences, and cannot caption live"):
         of_experts = dataclasses.replace(without, experts=experts)
         Translator(dataclasses.replace(pack, manifest=of_experts))
