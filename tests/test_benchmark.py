@@ -348,7 +348,8 @@ def test_it_fails_where_a_pack_falls_back_and_where_one_cannot_be_run(tmp_path):
     broken = demo_with(tmp_path / "broken", half, name="broken")
     done = run(greedy, broken, "--calls", 1, "--rounds", 1)
     assert done.exit_code == 1
-    assert "greedy " in done.stdout and "broken " in done.stdout
+    version = open_demo().manifest.version
+    assert f"greedy {version}" in done.stdout and f"broken {version}" in done.stdout
     assert "greedy: SILENT FALLBACK: encode runs 9" in done.output
     assert "its pack promises 100%" in done.output
     assert f"broken: not measured: {GRAPHS} is not a working TFLite graph" in done.output

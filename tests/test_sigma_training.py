@@ -218,7 +218,7 @@ def test_it_teaches_the_student_without_a_line_of_distill(
         task = "pocket_translation"
         [teacher]
         n_best = 1
-        frames = 10
+        frames = 40
         states = ["encoder", "decoder"]
         [distil]
         sequence = 1.0
@@ -255,9 +255,8 @@ def test_it_teaches_the_student_without_a_line_of_distill(
     rows: list[dict[str, float]] = []
     asked = read_recipe_as(DistilRecipe, recipe)
     distil(tuned, asked, tmp_path / "out", tmp_path / "cache", lambda s, n, row: rows.append(row))
-    terms = ("token", "hidden_encoder", "hidden_decoder")
+    terms = ("token", "hidden_encoder", "hidden_decoder", "frames")
     assert all(rows[0][f"teacher.{term}"] > 0 for term in terms), rows[0]
-    assert rows[0]["teacher.frames"] >= 0  # 0 where so young a teacher sees no sign in any frame
     student = load_checkpoint(resolve_checkpoint(tmp_path / "out"))[0]
     assert type(student) is PocketTranslator
 
