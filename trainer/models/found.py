@@ -40,6 +40,7 @@ from fingerpost.trainer.models.gloss_alignment import (
 )
 from fingerpost.trainer.models.language_model import (
     IGNORED,
+    answered,
     answers_loss,
     keep_shared_once,
     new_language_model,
@@ -281,14 +282,7 @@ class Found(nn.Module):
 
     def _say(self, read: Tensor, mask: Tensor, labels: Tensor) -> Any:
         """What the language model makes of answers (R, L)."""
-        model = self.language_model
-        answers = model.prepare_decoder_input_ids_from_labels(labels)
-        return model(
-            encoder_outputs=(read,),
-            attention_mask=mask,
-            decoder_inputs_embeds=read_tokens(model, answers),
-            use_cache=False,
-        )
+        return answered(self.language_model, read, mask, labels)
 
 
 def _check_kind(model_type: str | None) -> None:

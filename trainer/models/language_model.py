@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fingerpost.trainer.models.fast_embedding import read_tokens
+
 IGNORED = -100  # a label that is no token
 OF_UNIT_LENGTH = ("t5", "mt5")  # kinds whose embeddings start with a deviation of 1
 
@@ -55,6 +57,21 @@ def pretrained_language_model(
             f"no language model {name_or_path!r}: give a folder with config.json and weights, "
             f"or a name at huggingface.co such as google/mt5-base ({str(error).splitlines()[0]})"
         ) from error
+
+
+def answered(model: Any, read: Tensor, mask: Tensor, labels: Tensor) -> Any:
+    """What it makes of answers (R, L), with its decoder's states.
+
+    read : shape (R, N, D), of its encoder; mask : shape (R, N), 1 for what counts
+    """
+    answers = model.prepare_decoder_input_ids_from_labels(labels)
+    return model(
+        encoder_outputs=(read,),
+        attention_mask=mask,
+        decoder_inputs_embeds=read_tokens(model, answers),
+        output_hidden_states=True,
+        use_cache=False,
+    )
 
 
 def answers_loss(logits: Tensor, labels: Tensor, label_smoothing: float) -> Tensor:

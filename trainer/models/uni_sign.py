@@ -26,6 +26,7 @@ from fingerpost.trainer.models.fast_embedding import read_tokens
 from fingerpost.trainer.models.fast_linear import fast_linears
 from fingerpost.trainer.models.gloss_alignment import Glosses, alignment_loss, frame_scores
 from fingerpost.trainer.models.language_model import (
+    answered,
     answers_loss,
     keep_shared_once,
     new_language_model,
@@ -182,15 +183,7 @@ class UniSign(nn.Module):
 
     def _say(self, read: Tensor, mask: Tensor, labels: Tensor) -> Any:
         """What the language model makes of answers (R, L), with its decoder's states."""
-        model = self.language_model
-        answers = model.prepare_decoder_input_ids_from_labels(labels)
-        return model(
-            encoder_outputs=(read,),
-            attention_mask=mask,
-            decoder_inputs_embeds=read_tokens(model, answers),
-            output_hidden_states=True,
-            use_cache=False,
-        )
+        return answered(self.language_model, read, mask, labels)
 
     @property
     def study_widths(self) -> dict[str, int]:
