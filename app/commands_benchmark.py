@@ -6,7 +6,7 @@ The packs take turns, so that a busy machine slows all of them alike.
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from fingerpost.edge_runtime.benchmark import (
     STEP_GRAPH,
     USER_ERROR,
     Measured,
+    Timed,
     fallbacks,
     window_graph,
 )
@@ -129,11 +130,7 @@ def record_of(pack: Pack, runs: Sequence[Measured | str]) -> Record:
 
 def _together(manifest: Manifest, runs: Sequence[Measured]) -> Record:
     """The processes of one pack as one: medians of what happens once, percentiles of all calls."""
-    graphs: Record = {}
-    for graph in runs[0].graphs:
-        calls = [ms for run in runs for ms in run.graphs[graph].calls_ms]
-        p50, p95 = (float(np.percentile(calls, p)) for p in (50, 95))
-        graphs[graph] = {"p50_ms": p50, "p95_ms": p95, "calls": len(calls)}
+    graphs = _percentiles([run.graphs for run in runs])
     step = graphs.get(STEP_GRAPH)
     peaks = [run.peak_mb for run in runs if run.peak_mb is not None]
     idles = [run.idle_mb for run in runs if run.idle_mb is not None]
@@ -144,6 +141,7 @@ def _together(manifest: Manifest, runs: Sequence[Measured]) -> Record:
             sum(timed.first_ms for timed in run.graphs.values()) for run in runs
         ),
         "graphs": graphs,
+        "sentences": _percentiles([run.sentences for run in runs]),
         "tokens_per_s": 1000 / step["p50_ms"] if step else None,
         "peak_mb": max(peaks) if peaks else None,
         "idle_mb": statistics.median(idles) if idles else None,
@@ -157,6 +155,16 @@ def _together(manifest: Manifest, runs: Sequence[Measured]) -> Record:
         "fallbacks": fallbacks(manifest.delegated, runs[0].delegated),
         "notes": list(runs[0].notes),
     }
+
+
+def _percentiles(runs: Sequence[Mapping[str, Timed]]) -> Record:
+    """Of what every process has called, by name: its calls in all of them."""
+    found: Record = {}
+    for name in runs[0]:
+        calls = [ms for run in runs for ms in run[name].calls_ms]
+        p50, p95 = (float(np.percentile(calls, p)) for p in (50, 95))
+        found[name] = {"p50_ms": p50, "p95_ms": p95, "calls": len(calls)}
+    return found
 
 
 def figures_of(manifest: Manifest) -> dict[str, Record]:
@@ -211,7 +219,9 @@ def table_rows(records: Sequence[Record]) -> list[tuple[str, ...]]:
     ]
     of_packs = {graph for r in records for graph in r.get("graphs", ())}
     for graph in sorted(of_packs, key=_turn):
-        rows.append((f"{graph}, p50 / p95 ms", *(_times(r, graph) for r in records)))
+        rows.append((f"{graph}, p50 / p95 ms", *(_times(r, "graphs", graph) for r in records)))
+    for name in dict.fromkeys(name for r in records for name in r.get("sentences", ())):
+        rows.append((f"{name}, p50 / p95 ms", *(_times(r, "sentences", name) for r in records)))
     rows += [
         ("tokens a second", *(_number(r, "tokens_per_s", ".0f") for r in records)),
         ("peak memory, MB", *(_number(r, "peak_mb", ".0f") for r in records)),
@@ -237,8 +247,8 @@ def _number(figures: Record, key: str, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
-def _times(record: Record, graph: str) -> str:
-    times = record.get("graphs", {}).get(graph)
+def _times(record: Record, kind: str, name: str) -> str:
+    times = record.get(kind, {}).get(name)
     return f"{_ms(times['p50_ms'])} / {_ms(times['p95_ms'])}" if times else ""
 
 

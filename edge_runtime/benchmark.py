@@ -23,6 +23,7 @@ import numpy as np
 
 from fingerpost.edge_runtime.backends import Backend, load_backends
 from fingerpost.edge_runtime.benchmark_energy import Energy, measure_energy
+from fingerpost.edge_runtime.expert_benchmark import sentence_calls
 from fingerpost.edge_runtime.manifest import GraphSpec, TensorSpec
 from fingerpost.edge_runtime.pack import Pack, open_pack
 from fingerpost.edge_runtime.pack_check import GOLDEN, Golden, read_golden
@@ -57,6 +58,7 @@ class Measured:
         on a system that does not say
     energy : of a call of the graph that reads frames; None where nothing measures it
     notes : what could not be measured, and why, in one line each
+    sentences : of ``sentence_calls``; {} for a pack without experts
     """
 
     load_ms: float
@@ -66,6 +68,7 @@ class Measured:
     peak_mb: float | None = None
     energy: Energy | None = None
     notes: tuple[str, ...] = ()
+    sentences: dict[str, Timed] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> str:
         """One line."""
@@ -75,10 +78,11 @@ class Measured:
     def from_json(cls, text: str) -> "Measured":
         """What ``to_json`` has written."""
         fields: dict[str, Any] = json.loads(text)
-        fields["graphs"] = {
-            graph: Timed(timed["first_ms"], tuple(timed["calls_ms"]))
-            for graph, timed in fields["graphs"].items()
-        }
+        for kind in ("graphs", "sentences"):
+            fields[kind] = {
+                name: Timed(timed["first_ms"], tuple(timed["calls_ms"]))
+                for name, timed in fields[kind].items()
+            }
         fields["energy"] = fields["energy"] and Energy(**fields["energy"])
         fields["notes"] = tuple(fields["notes"])
         return cls(**fields)
@@ -106,6 +110,10 @@ def measure_pack(
         }
         first_ms = {graph: _timed(call) for graph, call in calls.items()}
         graphs = {g: Timed(first_ms[g], _many_times(call, n_calls)) for g, call in calls.items()}
+        sentences = {
+            name: Timed(_timed(call), _many_times(call, n_calls))
+            for name, call in sentence_calls(pack, backends).items()
+        }
         peak_mb = peak_memory_mb()
         energy, note = measure_energy(calls[window_graph(graphs)])
     finally:
@@ -113,7 +121,7 @@ def measure_pack(
             backend.close()
     delegated = delegated_here(pack) if with_shares else {}
     notes = (note,) if note else ()
-    return Measured(load_ms, graphs, delegated, idle_mb, peak_mb, energy, notes)
+    return Measured(load_ms, graphs, delegated, idle_mb, peak_mb, energy, notes, sentences)
 
 
 def window_graph(graphs: Mapping[str, object]) -> str:
