@@ -19,18 +19,13 @@ from torch import Tensor, nn
 
 from fingerpost.edge_runtime.expert_routing import Adapters
 from fingerpost.edge_runtime.keypoints import GROUPS, SIGN69
-from fingerpost.trainer.models.common import (
-    N_INPUT,
-    N_TEMPORAL,
-    TEMPORAL_KERNEL,
-    PoseEncoder,
-)
+from fingerpost.trainer.models.common import N_INPUT, PoseEncoder
 from fingerpost.trainer.models.pocket_graphs import DecodeStep, Graph, Read
-from fingerpost.trainer.models.signet import Signet
+from fingerpost.trainer.models.signet import HEARS, Signet
 from fingerpost.trainer.models.signet_routing import PRIORS
 
 WINDOW = 64  # frames that an expert's graph takes: 2.6 seconds at 25 a second
-MARGIN = N_TEMPORAL * (TEMPORAL_KERNEL // 2)  # 6 frames that an expert hears to either side
+MARGIN = HEARS
 PROMPT_ROOM = 48  # tokens of the longest prompt, also of a language that comes later
 
 

@@ -14,6 +14,7 @@ Mercanoglu Sincan, Bowden), Sec. 3.4 to 3.6. Where a device departs from the pap
   is decided as in the paper;
 - graphs have a fixed number of frames. A sentence is read in windows that overlap: an expert hears
   ``margin`` frames to either side of one, so what is taken of a window is as if it had seen all.
+  Where the sentence ends, its last frame is held for as long, as in training.
 
 A clip is read when it has ended: ``preprocess_uni_sign`` places all of it in one square.
 """
@@ -131,7 +132,7 @@ class Sight:
                 f"{keypoints.shape}"
             )
         self._of, self._keypoints = translator, keypoints
-        self._windows = windows(len(keypoints), translator.step, translator.experts.margin)
+        self._windows = held_windows(len(keypoints), translator.step, translator.experts.margin)
         self._seen: dict[tuple[str, int], tuple[np.ndarray, np.ndarray]] = {}
         self.n_runs = 0  # of experts' graphs so far
 
@@ -157,7 +158,7 @@ class Sight:
         if (name, number) not in self._seen:
             start, low, high = self._windows[number]
             shown = self._keypoints[start : start + self._of.step]
-            if len(shown) < self._of.step:  # holds its last frame, as in training
+            if len(shown) < self._of.step:  # the sentence holds its last frame, as in training
                 held = np.broadcast_to(shown[-1:], (self._of.step - len(shown), *shown.shape[1:]))
                 shown = np.concatenate([shown, held])
             out = self._of.run(self._of.experts.graph(name), {"keypoints": shown[None]})
@@ -227,6 +228,12 @@ def windows(n_frames: int, width: int, margin: int) -> list[Window]:
             return [*found, Window(max(n_frames - width, 0), low, n_frames)]
         found.append(Window(start, low, start + width - margin))
         low = start + width - margin
+
+
+def held_windows(n_frames: int, width: int, margin: int) -> list[Window]:
+    """As ``windows``, of a sentence that holds its last frame for `margin` frames after its end."""
+    longer = windows(n_frames + margin, width, margin)
+    return [window._replace(high=min(window.high, n_frames)) for window in longer]
 
 
 def read_all_adapters(manifest: Manifest, read: Callable[[str], bytes]) -> dict[str, Adapters]:

@@ -23,7 +23,7 @@ from fingerpost.edge_runtime.expert_routing import (
     layer_norm,
     read_adapters,
 )
-from fingerpost.edge_runtime.experts import Window, windows
+from fingerpost.edge_runtime.experts import Window, held_windows, windows
 from fingerpost.edge_runtime.manifest import Experts
 
 NAMES = ("ase", "bfi", "csl")
@@ -86,6 +86,15 @@ def test_windows_by_hand():
     assert windows(64, 64, 0) == [Window(0, 0, 64)]
     with pytest.raises(ValueError, match="no room between margins of 8"):
         windows(5, 16, 8)
+
+
+def test_a_sentence_that_is_held_by_hand():
+    """As one that is 3 frames longer, of which those are not taken."""
+    assert held_windows(13, 16, 3) == [Window(0, 0, 13)]
+    assert held_windows(14, 16, 3) == [Window(0, 0, 13), Window(1, 13, 14)]
+    for n_frames in range(1, 80):
+        found = held_windows(n_frames, 16, 3)
+        assert [f for w in found for f in range(w.low, w.high)] == list(range(n_frames))
 
 
 # ---- the choice

@@ -27,8 +27,8 @@ from fingerpost.edge_runtime.experts import (  # noqa: E402
     ExpertSentence,
     ExpertTranslator,
     Sight,
+    held_windows,
     open_translator,
-    windows,
 )
 from fingerpost.edge_runtime.manifest import Manifest  # noqa: E402
 from fingerpost.edge_runtime.pack import open_pack, verify_pack, write_pack  # noqa: E402
@@ -139,6 +139,20 @@ def test_a_short_sentence_holds_its_last_frame(source, clips):
     np.testing.assert_allclose(found, seen.detach(), atol=1e-5)
 
 
+@pytest.mark.parametrize("n_frames", [1, 20, 58, 59, 64, 65, 110])
+def test_a_sentence_of_any_length_is_seen_as_the_network_sees_it(source, clips, n_frames):
+    """Up to its last frame, whatever of a window is left over."""
+    translator = source._eager_translator()
+    keypoints = translator.keypoints_of(clips[0].sequence)[:n_frames]
+    assert len(keypoints) == n_frames
+    sight, whole = Sight(translator, keypoints), torch.from_numpy(keypoints)[None]
+    seen = source._network.poses(whole, torch.ones(whole.shape[:2]))
+    np.testing.assert_allclose(sight.frames("ase"), seen.frames[0, 1], atol=1e-5)
+    np.testing.assert_allclose(
+        sight.priors(n_frames), seen.regions[0][:, [2, 1]].flatten(1), atol=1e-5
+    )
+
+
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_the_choice_and_the_fused_frames_are_the_networks(source, clips, k):
     """Eq. 8, Eq. 12 and Algorithm 1 in NumPy against PyTorch."""
@@ -215,7 +229,7 @@ def test_after_the_decision_only_the_chosen_experts_run(source, clips, k):
     translator.k = k
     translator.experts = dataclasses.replace(translator.experts, decide_frames=WINDOW - MARGIN)
     sight = Sight(translator, translator.keypoints_of(clips[0].sequence))
-    n_windows = len(windows(len(sight), WINDOW, MARGIN))
+    n_windows = len(held_windows(len(sight), WINDOW, MARGIN))
     ExpertSentence(translator, "French", sight)
     assert n_windows > 1 and sight.n_runs == 3 + k * (n_windows - 1)
 

@@ -27,7 +27,7 @@ from fingerpost.trainer.models.signet import (
     features_of,
     with_changes,
 )
-from fingerpost.trainer.models.uni_sign import UniSign, UniSignConfig
+from fingerpost.trainer.models.uni_sign import UniSign, UniSignConfig, pad_clips
 from fingerpost.trainer.network import to_learn
 from fingerpost.trainer.recipe import RECIPES, read_recipe
 from fingerpost.trainer.shards import ShardsAbout, open_shards, write_shards
@@ -129,6 +129,11 @@ def batch_of(task: SignetTranslation, few: Path, n: int = 3, draws: Any = None) 
 # The backbone of Tables 11 and 12.
 
 
+def held(keypoints: torch.Tensor) -> torch.Tensor:
+    """Clips that hold their last frame for as long as an expert hears: 3 kernels of 5 frames."""
+    return torch.cat([keypoints, *[keypoints[:, -1:]] * 6], dim=1)
+
+
 def test_keypoints_are_those_of_the_papers_appendix() -> None:
     """Its indices count from 1, in the order of COCO-WholeBody."""
     indices = {
@@ -194,7 +199,7 @@ def test_experts_see_what_their_checkpoints_see_and_never_learn(
     seen = model.poses(batch.inputs["keypoints"], batch.inputs["frame_mask"])
     for i, name in enumerate(NAMES):
         own: Any = load_checkpoint(Path(stage1[name]))[0]
-        assert torch.equal(seen.frames[:, i], own.poses(batch.inputs["keypoints"]))
+        assert torch.equal(seen.frames[:, i], own.poses(held(batch.inputs["keypoints"]))[:, :-6])
     learns = {name.split(".")[0] for name, p in model.named_parameters() if p.requires_grad}
     assert learns == {"fusion", "language_model"}
 
@@ -207,9 +212,20 @@ def test_a_clips_prior_does_not_know_what_fills_up_its_batch(
     keypoints = torch.rand(2, 7, 69, 3)
     mask = torch.tensor([[1] * 7, [1] * 4 + [0] * 3])
     _, means = features_of(expert.poses, keypoints, mask)
-    regions = expert.poses.regions(keypoints).unflatten(-1, (len(GROUPS), -1))
+    regions = expert.poses.regions(held(keypoints)).unflatten(-1, (len(GROUPS), -1))[:, :-6]
     assert torch.allclose(means[1], regions[1, :4].mean(dim=0), atol=1e-6)
     assert torch.allclose(means[0], regions[0].mean(dim=0), atol=1e-6)
+
+
+def test_what_an_expert_sees_of_a_clip_is_the_same_in_every_batch(stage1: dict[str, str]) -> None:
+    """Alone, and beside one that is longer; not so without the frames that are held."""
+    encoder: Any = load_checkpoint(Path(stage1["ase"]))[0].poses.eval()
+    clips = [torch.rand(3, 69, 3), torch.rand(12, 69, 3)]
+    alone = features_of(encoder, *pad_clips(clips[:1]))
+    together = features_of(encoder, *pad_clips(clips))
+    assert torch.allclose(alone[0][0], together[0][0, :3], atol=1e-6)
+    assert torch.allclose(alone[1][0], together[1][0], atol=1e-6)
+    assert not torch.allclose(alone[0][0], encoder(clips[0][None])[0], atol=1e-4)
 
 
 def test_at_the_start_a_single_expert_is_the_uni_sign_that_it_was(
@@ -220,13 +236,13 @@ def test_at_the_start_a_single_expert_is_the_uni_sign_that_it_was(
     model = task.new_model({"k": 1, "label_smoothing": 0.0}).eval()
     whole: Any = load_checkpoint(Path(stage1["ase"]))[0]
     given = batch_of(task, few).inputs
-    routed, plain = model(**given), whole.poses(given["keypoints"])
+    routed, plain = model(**given), whole.poses(held(given["keypoints"]))[:, :-6]
     fused, shares = model.fused(given["keypoints"], given["frame_mask"])
     assert torch.allclose(fused, plain, atol=1e-6) and torch.equal(shares, torch.ones(3, 1))
-    embeds = [
-        m.embed(given["keypoints"], given["frame_mask"], given["prompt"])[0] for m in (model, whole)
-    ]
-    assert torch.allclose(*embeds, atol=1e-6) and routed.loss.isfinite()
+    own = model.embed(given["keypoints"], given["frame_mask"], given["prompt"])[0]
+    mask = torch.nn.functional.pad(given["frame_mask"], (0, 6))
+    its = whole.embed(held(given["keypoints"]), mask, given["prompt"])[0][:, :-6]
+    assert torch.allclose(own, its, atol=1e-6) and routed.loss.isfinite()
 
 
 @pytest.mark.parametrize(

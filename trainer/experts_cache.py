@@ -33,7 +33,7 @@ from fingerpost.trainer.models.common import PoseEncoder
 from fingerpost.trainer.models.signet import features_of
 from fingerpost.trainer.shards import Clip, Shards
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: a clip holds its last frame after its end
 ABOUT = "features.json"
 PARTS = "part-*.arrow"
 PART_BYTES = 64 * 2**20  # 64 MiB of frames: what is lost when it is killed

@@ -15,7 +15,10 @@ Where the paper is silent, or this departs from it:
 - the language model reads Uni-Sign's prompt before the frames, as it did in Stage I; v of Eq. 9 is
   the mean of the states of the frames alone;
 - the learned temperature of Eq. 9 never falls below 0.01, or one batch could blow it up;
-- the running averages of batch normalisation are frozen with the experts.
+- the running averages of batch normalisation are frozen with the experts;
+- after its end a clip holds its last frame for as long as an expert hears, as one does in a batch
+  with a longer clip. So what an expert sees of a clip never depends on its batch, and a device,
+  whose graphs take a fixed number of frames, sees the same.
 """
 
 import math
@@ -27,7 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from fingerpost.edge_runtime.keypoints import GROUPS
-from fingerpost.trainer.models.common import PoseEncoder
+from fingerpost.trainer.models.common import N_TEMPORAL, TEMPORAL_KERNEL, PoseEncoder
 from fingerpost.trainer.models.fast_linear import fast_linears
 from fingerpost.trainer.models.gloss_alignment import Glosses
 from fingerpost.trainer.models.signet_routing import FUSIONS, PRIORS, Fusion, info_nce, priors_of
@@ -36,6 +39,9 @@ from fingerpost.trainer.models.uni_sign import Losses, Prompt, UniSign, UniSignC
 from fingerpost.trainer.models.uni_sign_rgb import HandPictures
 
 LEAST_TEMPERATURE = 0.01  # of Eq. 9
+HEARS = N_TEMPORAL * (
+    TEMPORAL_KERNEL // 2
+)  # 6 frames to either side, that an expert's one tells of
 
 
 @dataclass(frozen=True)
@@ -263,8 +269,12 @@ class Signet(UniSign):
 def features_of(
     encoder: PoseEncoder, keypoints: Tensor, frame_mask: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """One expert's frames (B, T, E), and the mean (B, G, C) of each region (Eq. 1, 2 and 4)."""
-    regions = encoder.regions(keypoints)  # (B, T, G C)
+    """One expert's frames (B, T, E), and the mean (B, G, C) of each region (Eq. 1, 2 and 4).
+
+    keypoints : shape (B, T, 69, 3); a shorter clip holds its last frame, as ``pad_clips`` has it
+    """
+    held = keypoints[:, -1:].expand(-1, HEARS, *keypoints.shape[2:])
+    regions = encoder.regions(torch.cat([keypoints, held], dim=1))[:, :-HEARS]  # (B, T, G C)
     real = frame_mask[..., None].to(regions.dtype)
     means = (regions * real).sum(dim=1) / real.sum(dim=1)
     return encoder.joined(regions), means.unflatten(-1, (len(GROUPS), -1))
