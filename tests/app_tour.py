@@ -168,7 +168,7 @@ def walk(shell, steps: Iterator[str]) -> None:
             starting = shell.screen.picture.time_ms < at_ms
         if hasattr(shell.screen, "take"):  # what is signed there is not said
             starting = shell.state.worker is not None and shell.state.worker.observer is None
-        busy = shell.errand is not None
+        busy = shell.errand is not None or getattr(shell.dialog, "awaited", False)
         if starting or busy:
             drawn = 0  # what comes of it is not drawn yet
         if not drawn or drawn % SETTLED:

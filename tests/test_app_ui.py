@@ -20,6 +20,7 @@ import pytest
 from fingerpost.app.commands_packs import signs
 from fingerpost.app.demo import demo_clip
 from fingerpost.app.history import History
+from fingerpost.app.ui.theme import theme
 from fingerpost.edge_runtime.keypoint_files import load_npz, save_npz
 from fingerpost.edge_runtime.own_signs import OwnSigns
 from fingerpost.edge_runtime.pack import bundled_pack, open_pack
@@ -45,6 +46,7 @@ KEYS = {  # what is pressed on Talk, one after the other
     "talk,name=undone,keys=ctrl+z": "",
     "talk,name=back,keys=ctrl+shift+z": "",
     "talk,name=reached,keys=tab tab tab enter": "the third thing: Packs",
+    "talk,name=ringed,keys=tab": "",
     "talk,name=profile,keys=f1": "",
     "talk,name=alt,keys=f1 alt+2": "",
     "talk,name=spoken,keys=ctrl+s tab enter": "Cancel, by the keyboard",
@@ -248,7 +250,7 @@ def screen(tour, step):
 
 
 def test_everything_can_be_done_by_keyboard(tour):
-    undone, back, reached, profile, alt, cancelled, escaped = KEYS
+    undone, back, reached, _ringed, profile, alt, cancelled, escaped = KEYS
     assert "It is 12 euros." not in texts(tour, undone)
     assert "It is 12 euros." in texts(tour, back)
     assert screen(tour, reached) == "packs"
@@ -256,6 +258,19 @@ def test_everything_can_be_done_by_keyboard(tour):
     assert screen(tour, alt) == "history"
     for step in (cancelled, escaped):
         assert screen(tour, step) == "talk" and "Speak this?" not in texts(tour, step)
+
+
+def test_what_has_the_keyboard_has_a_ring_and_nothing_else(tour):
+    ring = theme("black").ring
+    undone, _back, _reached, ringed, *_others = KEYS
+    for step, there in ((undone, False), (ringed, True)):
+        seen = (picture(tour, step) == ring).all(axis=2)
+        (talk,) = [word for word in words(tour, step) if word["text"] == "Talk"]
+        top = seen.shape[0] - round(talk["y"] + talk["height"])
+        left, right = round(talk["x"]), round(talk["x"] + talk["width"])
+        around = seen[top : top + round(talk["height"]), left:right]
+        assert (around[:, 0].mean() > 0.5) == there == (around[0].mean() > 0.5)
+        assert around.sum() == seen.sum()  # and no other
 
 
 def test_a_conversation_stays_in_view_where_the_window_hardly_draws(tour):

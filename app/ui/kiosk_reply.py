@@ -17,7 +17,7 @@ from kivy.uix.widget import Widget
 from fingerpost.app.translations import _
 from fingerpost.app.ui.fonts import font_for
 from fingerpost.app.ui.theme import XS, L, M, S, rgba
-from fingerpost.app.ui.widgets import Column, Flow, Look, Panel, Press, Words, fill, small
+from fingerpost.app.ui.widgets import Column, Flow, Look, Panel, Press, Words, small
 
 MOST_LETTERS = 120  # of a reply: four rows on a small screen
 KEY = 56  # a key's least height, in density-independent pixels
@@ -55,7 +55,6 @@ class ReplyPad(BoxLayout):
             orientation="vertical", size_hint_y=None, spacing=dp(S), padding=(dp(S), dp(S))
         )
         self.bind(minimum_height=self.setter("height"))
-        fill(self, look.theme.ground)
         self._look, self._done, self._cancel, self._touched = look, done, cancel, touched
         self._text, self._shift = "", True
         self._shown = Words(look, "")

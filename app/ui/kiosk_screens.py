@@ -26,7 +26,7 @@ from fingerpost.app.ui.dialogs import Dialog
 from fingerpost.app.ui.kiosk_reply import ReplyPad, ShownReply
 from fingerpost.app.ui.live_picture import CaptionBand, LivePicture
 from fingerpost.app.ui.theme import XL, L, M, S
-from fingerpost.app.ui.widgets import Column, Flow, Look, Press, Words, fill, title
+from fingerpost.app.ui.widgets import Column, Flow, Look, Press, Words, title
 from fingerpost.edge_runtime.keypoints import MEDIAPIPE_HOLISTIC, KeypointFrame
 
 TITLE, POINT, PRINT = 0.058, 0.036, 0.026  # text sizes, as shares of the screen's shorter side
@@ -133,7 +133,6 @@ class KioskTalk(BoxLayout):
             Press(look, _("Finished: forget everything"), self._finish, "accent"),
             padding=(dp(L), dp(S)),
         )
-        fill(self.actions, look.theme.ground)
         self.replies = Column(height=0)
         for part in (self.picture, self.replies, self.band, self.actions):
             self.add_widget(part)

@@ -35,8 +35,9 @@ from fingerpost.app.ui.kiosk_screens import (
     PinPad,
     trouble_words,
 )
+from fingerpost.app.ui.shapes import draw_flat_colours_cheaply
 from fingerpost.app.ui.theme import rgba, theme
-from fingerpost.app.ui.widgets import Column, Look, Panel, Words, fill
+from fingerpost.app.ui.widgets import Column, Look, Panel, Words
 
 CORNER = 96  # density-independent pixels: the upper right one, held for HOLD_S, asks for the PIN
 HOLD_S = 3.0
@@ -51,7 +52,6 @@ class KioskShell(FloatLayout):
     def __init__(self, runner: KioskRunner, settings: Settings, now_ms: Callable[[], int]) -> None:
         super().__init__()
         self.runner, self._settings, self._now_ms = runner, settings, now_ms
-        fill(self, theme(settings.theme).ground)
         self.screen: Any = None
         self.pad: PinPad | None = None
         self._shown: tuple[str, int] | None = None
@@ -268,6 +268,8 @@ def run_kiosk(
     started: Callable[[KioskShell], None] | None = None,
 ) -> int:
     """Runs until the PIN ends it; returns the exit code."""
+    draw_flat_colours_cheaply()
+    # In the place of a ground, which would be drawn over it in every picture.
     Window.clearcolor = rgba(theme(settings.theme).ground)
     KioskApp(runner, settings, now_ms, started).run()
     return GAVE_UP if runner.exit_code is None else runner.exit_code

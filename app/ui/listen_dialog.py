@@ -49,6 +49,11 @@ class ListenDialog(Dialog):
         self.bind(parent=self._left)
         self._show()
 
+    @property
+    def awaited(self) -> bool:
+        """Whether words are still to come: the first ones, or the last after a press."""
+        return self._wanted is not None or not self._words.text
+
     def tick(self, _dt: float) -> None:
         """What is understood so far; at the end, what is wanted with it."""
         self._show()

@@ -21,8 +21,9 @@ from fingerpost.app.observer import Sight
 from fingerpost.app.overlay import BAND, draw_skeleton
 from fingerpost.app.translations import _
 from fingerpost.app.ui.fonts import font_for
+from fingerpost.app.ui.shapes import fill
 from fingerpost.app.ui.theme import ROW_HEIGHT, UNSURE_SCALE, L, M, markup, rgba
-from fingerpost.app.ui.widgets import Column, Look, Press, Words, fill
+from fingerpost.app.ui.widgets import Column, Look, Press, Words
 from fingerpost.edge_runtime.keypoints import KeypointSchema
 from fingerpost.edge_runtime.video import import_cv2
 
@@ -36,10 +37,12 @@ class LivePicture(FloatLayout):
     def __init__(self, look: Look) -> None:
         super().__init__()
         self.look = look
-        fill(self, look.theme.raised)
         self.time_ms = -1  # of the sight that is shown
         self._texture: Texture | None = None
         with self.canvas:
+            Color(*rgba(look.theme.raised))
+            # Beside the picture alone: where the processor draws, what lies under it costs as much.
+            self._beside = Rectangle(), Rectangle()
             self._tint = Color(1, 1, 1, 0)
             self.shown = Rectangle()
         self._said = AnchorLayout(padding=dp(L), pos_hint={"x": 0, "y": 0})
@@ -61,7 +64,7 @@ class LivePicture(FloatLayout):
         if self._texture is None or self._texture.size != (width, height):
             self._texture = Texture.create(size=(width, height), colorfmt="rgb")
             self._texture.flip_vertical()
-        self._texture.blit_buffer(drawn.tobytes(), colorfmt="rgb")
+        self._texture.blit_buffer(drawn.ravel(), colorfmt="rgb")
         self.shown.texture = self._texture
         self._tint.a = 1
         self._said.clear_widgets()
@@ -71,6 +74,7 @@ class LivePicture(FloatLayout):
     def say(self, words: str, action: str = "", act: Callable[[], object] | None = None) -> None:
         """Words in the place of the picture, and something to press."""
         self._tint.a = 0
+        self._place()
         self._said.clear_widgets()
         column = Column(Words(self.look, words, halign="center"), size_hint_x=0.8)
         if act is not None:
@@ -82,16 +86,20 @@ class LivePicture(FloatLayout):
         self._said.add_widget(column)
 
     def _place(self, *_: object) -> None:
+        first, second = self._beside
+        first.pos, first.size, second.size = self.pos, self.size, (0, 0)
         if self._texture is None:
             return
         width, height = self._texture.size
         scale = min(self.width / width, self.height / height)
         size = width * scale, height * scale
-        self.shown.size = size
-        self.shown.pos = (
-            self.x + (self.width - size[0]) / 2,
-            self.y + (self.height - size[1]) / 2,
-        )
+        left, below = (self.width - size[0]) / 2, (self.height - size[1]) / 2
+        self.shown.size, self.shown.pos = size, (self.x + left, self.y + below)
+        if not self._tint.a:
+            return
+        # One of the two gaps is 0: the picture is as wide as the place, or as high.
+        first.size = second.size = (left, self.height) if left else (self.width, below)
+        second.pos = (self.right - left, self.y) if left else (self.x, self.top - below)
 
 
 class CaptionBand(Widget):

@@ -11,8 +11,8 @@ from kivy.clock import Clock
 from kivy.core.window import Keyboard, Window
 
 from fingerpost.app.ui.app_state import AppState
+from fingerpost.app.ui.shapes import draw_flat_colours_cheaply
 from fingerpost.app.ui.shell import Shell
-from fingerpost.app.ui.theme import rgba, theme
 from fingerpost.app.ui.widgets import Focusable
 
 
@@ -65,7 +65,7 @@ class Told(ExceptionHandler):
 
 def run_app(state: AppState, started: Callable[[Shell], None] | None = None) -> None:
     """Runs until the window is closed."""
-    Window.clearcolor = rgba(theme(state.settings.theme).ground)
+    draw_flat_colours_cheaply()
     FingerpostApp(state, started).run()
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from kivy.animation import Animation
+from kivy.core.window import Window
 from kivy.metrics import dp
 from kivy.uix.anchorlayout import AnchorLayout
 from kivy.uix.boxlayout import BoxLayout
@@ -23,9 +24,9 @@ from fingerpost.app.ui.record_screen import RecordScreen
 from fingerpost.app.ui.settings_screen import SettingsScreen
 from fingerpost.app.ui.talk_screen import TalkScreen
 from fingerpost.app.ui.teach_screen import TeachScreen
-from fingerpost.app.ui.theme import NARROW, XS, L, M, S, theme
+from fingerpost.app.ui.theme import NARROW, XS, L, M, S, rgba, theme
 from fingerpost.app.ui.welcome_screen import WelcomeScreen
-from fingerpost.app.ui.widgets import Column, Flow, Look, Panel, Press, fill, focus_first, small
+from fingerpost.app.ui.widgets import Column, Flow, Look, Panel, Press, focus_first, small
 
 TOLD_S = 3.0  # how long a short notice stays; a longer one so much for each letter
 READ_S = 0.06
@@ -72,8 +73,8 @@ class Shell(FloatLayout):
         font = font_for("中") if self.language == CHINESE else font_for("")
         self.look = Look(theme(settings.theme), settings.text_pt, font)
         self.clear_widgets()
-        self.canvas.before.clear()
-        fill(self, self.look.theme.ground)
+        # What the window is cleared with, in the place of a ground that would be drawn over it.
+        Window.clearcolor = rgba(self.look.theme.ground)
         self.dialog = None
         self._column = BoxLayout(orientation="vertical")
         self._place = BoxLayout()

@@ -20,7 +20,6 @@ from fingerpost.app.ui.widgets import (
     Press,
     Scroller,
     Words,
-    fill,
     small,
 )
 
@@ -46,7 +45,6 @@ class ConversationPanel(BoxLayout):
         self.look = look
         self._read_again, self._reply = read_again, reply
         self._shown: list[tuple[Entry, Widget]] = []
-        fill(self, look.theme.ground)
         self._list = Column(spacing=dp(S))
         self._scroll = Scroller(look)
         self._scroll.add_widget(self._list)

@@ -19,7 +19,7 @@ from fingerpost.app.ui.listen_dialog import ListenDialog
 from fingerpost.app.ui.live_picture import CaptionBand, LivePicture
 from fingerpost.app.ui.talk_panel import ConversationPanel
 from fingerpost.app.ui.theme import NARROW, L, S
-from fingerpost.app.ui.widgets import Flow, Press, fill
+from fingerpost.app.ui.widgets import Flow, Press
 
 if TYPE_CHECKING:
     from fingerpost.app.ui.shell import Shell
@@ -57,7 +57,6 @@ class TalkScreen(BoxLayout):
             Press(look, _("Private"), self.turn_private, on=self.state.private),
             padding=(dp(L), dp(S)),
         )
-        fill(self.actions, look.theme.ground)
         self._upper = BoxLayout()
         self._arranged: bool | None = None
         self.bind(size=self._arrange)

@@ -22,11 +22,11 @@ from kivy.uix.textinput import TextInput
 from kivy.uix.widget import Widget
 from kivy.utils import platform
 
+from fingerpost.app.ui.shapes import Ring, fill, round_corners
 from fingerpost.app.ui.theme import (
     COLUMN,
     RADIUS,
     RGB,
-    RING,
     SMALL_SCALE,
     TITLE_SCALE,
     TOUCH,
@@ -40,6 +40,7 @@ from fingerpost.app.ui.theme import (
 )
 
 HAS_KEYS = platform not in ("android", "ios")  # there, what is focused brings up a keyboard
+BARE = ("tab", "quiet")  # kinds of things to press that have no edge
 PRESS_KEYS = ("enter", "numpadenter", "spacebar")
 
 
@@ -110,18 +111,11 @@ class Focusable(FocusBehavior):
     def __init__(self, look: Look, **options: Any) -> None:
         self.look = look
         super().__init__(**options)
-        with self.canvas.after:
-            self._ring_colour = Color(*rgba(look.theme.ring, 0))
-            self._ring = Line(width=dp(RING) / 2)
-        self.bind(pos=self._draw_ring, size=self._draw_ring, focus=self._on_ring)
+        self.ring = Ring(self, look.theme.ring)
+        self.bind(focus=self._show_focus)
 
-    def _draw_ring(self, *_: object) -> None:
-        inset = dp(RING) / 2
-        box = (self.x + inset, self.y + inset, self.width - 2 * inset, self.height - 2 * inset)
-        self._ring.rounded_rectangle = (*box, dp(RADIUS))
-
-    def _on_ring(self, _: object, focused: bool) -> None:
-        self._ring_colour.rgba = rgba(self.look.theme.ring, 1.0 if focused else 0.0)
+    def _show_focus(self, _: object, focused: bool) -> None:
+        self.ring.show(focused)
         if focused:
             above = self.parent
             while above is not None and above is not above.parent:
@@ -147,7 +141,7 @@ class Press(Focusable, ButtonBehavior, Label):
         inset: float = L,
         **options: Any,
     ) -> None:
-        self._inset, self.on = dp(inset), on
+        self._kind, self._inset, self.on = kind, dp(inset), on
         ground, ink = _colours(look.theme, kind, on)
         self._ground_colours, self._ink = (ground, look.theme.pressed), ink
         self._action = action
@@ -167,8 +161,9 @@ class Press(Focusable, ButtonBehavior, Label):
         with self.canvas.before:
             self._ground_colour = Color(*rgba(ground))
             self._ground = RoundedRectangle(radius=[dp(RADIUS)])
-            self._edge_colour = Color(*rgba(look.theme.line, 0 if kind in ("tab", "quiet") else 1))
-            self._edge = Line(width=1)
+            if kind not in BARE:
+                Color(*rgba(look.theme.line))
+                self._edge = Line(width=1)
         self.bind(pos=self._draw_ground, size=self._draw_ground, state=self._show_state)
         self.bind(on_release=lambda _: self._action(), disabled=self._show_state)
         self._fit()
@@ -189,7 +184,8 @@ class Press(Focusable, ButtonBehavior, Label):
 
     def _draw_ground(self, *_: object) -> None:
         self._ground.pos, self._ground.size = self.pos, self.size
-        self._edge.rounded_rectangle = (*self.pos, *self.size, dp(RADIUS))
+        if self._kind not in BARE:
+            self._edge.rounded_rectangle = round_corners(self)
 
     def _show_state(self, *_: object) -> None:
         """Pressed it is darker; what cannot be pressed now has the plain ground."""
@@ -249,7 +245,7 @@ class Field(Focusable, TextInput):
         self.padding = (dp(M), edge, dp(M), max(0.0, edge - dp(XS)))
 
     def _draw_edge(self, *_: object) -> None:
-        self._edge.rounded_rectangle = (*self.pos, *self.size, dp(RADIUS))
+        self._edge.rounded_rectangle = round_corners(self)
 
 
 class Panel(BoxLayout):
@@ -334,18 +330,6 @@ def choices(
     return flow
 
 
-def fill(widget: Widget, colour: RGB, radius: float = 0.0, alpha: float = 1.0) -> None:
-    """Draws a ground under a widget, which stays under it as it moves."""
-    with widget.canvas.before:
-        Color(*rgba(colour, alpha))
-        ground = RoundedRectangle(pos=widget.pos, size=widget.size, radius=[dp(radius)])
-
-    def follow(*_: object) -> None:
-        ground.pos, ground.size = widget.pos, widget.size
-
-    widget.bind(pos=follow, size=follow)
-
-
 def focus_first(root: Widget) -> None:
     """Gives the keyboard to the first thing below a widget that takes it, once it is drawn."""
 
@@ -364,6 +348,6 @@ def _colours(theme: Theme, kind: str, on: bool) -> tuple[RGB, RGB]:
         return theme.accent, theme.on_accent
     if kind == "danger":
         return theme.raised, theme.danger
-    if kind in ("tab", "quiet"):
+    if kind in BARE:
         return theme.ground, theme.text
     return theme.raised, theme.text
