@@ -16,7 +16,7 @@ from fingerpost.trainer.compare_sigma_clips import (
     make_worlds,
     single_real_signs,
 )
-from fingerpost.trainer.compare_sigma_runs import Bench, trained
+from fingerpost.trainer.compare_sigma_runs import Bench, kept_features, trained, with_settings
 from fingerpost.trainer.feed import Clips, PreparedClips, plain_batches
 from fingerpost.trainer.recipe import Recipe, read_recipe
 from fingerpost.trainer.sentences.real_signs import RealSigns, in_one_picture
@@ -123,7 +123,9 @@ def test_real_signs_to_test_on_are_none_to_train_on() -> None:
         replace(c, id=name, sequence=in_one_picture(c.sequence), spans=())
         for name, c in zip("abc", [make_clip(SIGNS, number)] * 3, strict=True)
     )
-    signs = RealSigns({"train": {"book": (one,)}, "val": {"book": (two,)}, "test": {"book": (three,)}})
+    signs = RealSigns(
+        {"train": {"book": (one,)}, "val": {"book": (two,)}, "test": {"book": (three,)}}
+    )
     found = list(single_real_signs(signs, {"book", "go"}))
     assert [clip.id for clip in found] == ["signs-b", "signs-c"]
     assert {(c.split, c.glosses, c.text) for c in found} == {("signs", ("book",), "book")}
@@ -157,9 +159,9 @@ def test_worlds_of_two_corpora_have_the_same_glosses(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("task", ["translation", "sigma", "sigma_pretraining"])
-def test_features_stand_for_keypoints(recipe: Recipe, task: str) -> None:
+def test_features_stand_for_keypoints(recipe: Recipe, tmp_path: Path, task: str) -> None:
     """The same loss, and the same answers, as the network that looks at the keypoints."""
-    bench = Bench(recipe)
+    bench = Bench(recipe, tmp_path)
     kept = bench.clips(task, ("text",), "test")
     torch.manual_seed(1)
     network = kept.task.new_model(
@@ -185,9 +187,9 @@ def test_features_stand_for_keypoints(recipe: Recipe, task: str) -> None:
         assert one.inputs["keypoints"].dim() == 3
 
 
-def test_what_a_fine_tuning_goes_on_from(recipe: Recipe) -> None:
+def test_what_a_fine_tuning_goes_on_from(recipe: Recipe, tmp_path: Path) -> None:
     """From the pre-training all but what is its own; from ``start_from`` the frozen graphs."""
-    bench = Bench(recipe)
+    bench = Bench(recipe, tmp_path)
     pre = trained(bench, tuning_of(Way(pre={}), recipe, 1, pre=True))[0].state_dict()
     frozen = load_checkpoint(resolve_checkpoint(Path(recipe.start_from)))[0].state_dict()
     still = {k: v for k, v in frozen.items() if k.startswith("poses.parts.")}
@@ -231,16 +233,33 @@ def test_ways_of_pre_training_are_compared(recipe: Recipe, tmp_path: Path) -> No
         run(["fast"])
 
 
+def test_features_are_kept_and_damage_is_told(recipe: Recipe, tmp_path: Path) -> None:
+    """A second reading makes nothing again; another stride is another file."""
+    first = kept_features(recipe, tmp_path)
+    (file,) = tmp_path.iterdir()
+    assert len(first) == 24 and {row.shape[1] for row in first.values()} == {4 * 16}
+    file.touch()
+    before = file.stat().st_mtime_ns
+    again = kept_features(recipe, tmp_path)
+    assert file.stat().st_mtime_ns == before
+    assert all(np.array_equal(again[name], row) for name, row in first.items())
+    kept_features(with_settings(recipe, stride=1), tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+    file.write_bytes(b"PK nothing")
+    with pytest.raises(ValueError, match="is damaged; delete it"):
+        kept_features(recipe, tmp_path)
+
+
 def test_a_table_by_hand() -> None:
     rows = {"a, seed 0": {"x": 1.0}, "a, seed 1": {"x": 4.0}, "a, b, seed 0": {"y": 5.0}}
     assert table(rows).splitlines()[2:] == ["| a | 2.5 (1, 4) |  |", "| a, b |  | 5.0 (5) |"]
 
 
-def test_the_seed_says_who_starts_how(recipe: Recipe) -> None:
+def test_the_seed_says_who_starts_how(recipe: Recipe, tmp_path: Path) -> None:
     """The same seed gives the same weights, another one others."""
     import msgspec
 
-    bench, way = Bench(recipe), tuning_of(WAYS["no pre-training"], recipe, 1)
+    bench, way = Bench(recipe, tmp_path), tuning_of(WAYS["no pre-training"], recipe, 1)
     other = msgspec.structs.replace(way, seed=9)
     made = [trained(bench, r)[0].state_dict()["class_token"] for r in (way, way, other)]
     assert torch.equal(made[0], made[1]) and not torch.equal(made[0], made[2])

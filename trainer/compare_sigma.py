@@ -48,19 +48,19 @@ class Way:
     longer: bool = False
 
 
-APART: dict[str, Any] = {"fused": ["matching"]}
+ALONE: dict[str, Any] = {"fusion_layers": 0}
 WAYS: dict[str, Way] = {
     "Uni-Sign": Way(sigma=False, pre={}),
-    "fused for matching": Way(pre=APART),
-    "no fusion": Way(pre={"fusion_layers": 0}),
+    "no fusion": Way(pre=ALONE),
     "fused as printed": Way(pre={}),
+    "fused for matching": Way(pre={"fused": ["matching"]}),
+    "fused pairs": Way(pre={"fused": ["pairs"]}),
+    "alpha 0": Way(pre={**ALONE, "alpha": 0.0}),
+    "alpha 1": Way(pre={**ALONE, "alpha": 1.0}),
+    "beta 0": Way(pre={**ALONE, "beta": 0.0}),
+    "beta 1": Way(pre={**ALONE, "beta": 1.0}),
     "no pre-training": Way(),
     "Uni-Sign, no pre-training": Way(sigma=False),
-    "alpha 0": Way(pre={**APART, "alpha": 0.0}),
-    "alpha 1": Way(pre={**APART, "alpha": 1.0}),
-    "beta 0": Way(pre={**APART, "beta": 0.0}),
-    "beta 1": Way(pre={**APART, "beta": 1.0}),
-    "fused pairs": Way(pre={"fused": ["pairs"]}),
     "no pre-training, all steps": Way(longer=True),
     "Uni-Sign, no pre-training, all steps": Way(sigma=False, longer=True),
 }
@@ -86,7 +86,7 @@ def compare(
     key = {"recipe": as_tables(recipe), "pre": pre_steps}
     kept = KeptFigures(out / FIGURES, key)
     names = {f"{way}, seed {seed}": (WAYS[way], seed) for seed in seeds for way in ways}
-    bench = Bench(recipe)
+    bench = Bench(recipe, out)
     for name, (way, seed) in names.items():
         if name not in kept.rows:
             seeded = msgspec.structs.replace(recipe, seed=seed)
@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("recipe", type=Path, help="a .toml file, or the name of a bundled one")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder of the figures")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--pre", type=int, default=300, help="steps of each pre-training")
+    parser.add_argument("--pre", type=int, default=150, help="steps of each pre-training")
     parser.add_argument("--seeds", type=int, default=3, help="so many, from the recipe's seed")
     parser.add_argument("--only", action="append", choices=list(WAYS), help="repeatable")
     given = parser.parse_args()

@@ -5,8 +5,12 @@ of Sigma. So they are trained once, stay as they are, and are run over each clip
 learn from the same features of frames, kept in memory. What learns is all that stands after them:
 the linear layer to the language model's width, the language model, and what is Sigma's own. Weights
 are those of ``start_from``, and go from a pre-training to its fine-tuning without a checkpoint.
+
+    features-1f0c….npz      what was seen, by clip, beside the figures; named after all it depends on
 """
 
+import hashlib
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,8 +24,10 @@ from fingerpost.trainer.augment_clips import strided
 from fingerpost.trainer.checkpoint import load_checkpoint, resolve_checkpoint
 from fingerpost.trainer.evaluate import predict
 from fingerpost.trainer.evaluation import evaluate_predictions
+from fingerpost.trainer.experts import hash_of_expert
 from fingerpost.trainer.feed import Clips, PreparedClips, plain_batches, training_batches
 from fingerpost.trainer.models.uni_sign_rgb import HandPictures
+from fingerpost.trainer.models.common import PoseEncoder
 from fingerpost.trainer.models.sigma import Sigma
 from fingerpost.trainer.models.uni_sign import UniSign
 from fingerpost.trainer.recipe import Recipe
@@ -97,11 +103,12 @@ class Bench:
 
     recipe : of the task sigma, for the fine-tuning; its ``data.train`` has the splits train, test
         and signs
+    out : where features are kept
     """
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
-        self._features: dict[str, np.ndarray] | None = None
+    def __init__(self, recipe: Recipe, out: Path) -> None:
+        self.recipe, self.out = recipe, out
+        self._features: Features | None = None
         self._prepared: dict[tuple[str, ...], PreparedClips] = {}
 
     def clips(self, task: str, asks: tuple[str, ...], split: str) -> PreparedClips:
@@ -120,24 +127,48 @@ class Bench:
     def features(self) -> Features:
         """Of every clip, by the pose encoder of ``start_from``."""
         if self._features is None:
-            clips = Clips(self.recipe.data.train, "")
-            self._features = features_of(clips, Path(self.recipe.start_from), self.recipe)
+            self._features = kept_features(self.recipe, self.out)
         return self._features
 
 
-@torch.no_grad()
-def features_of(clips: Clips, start_from: Path, recipe: Recipe) -> dict[str, np.ndarray]:
-    """What the pose encoder of a checkpoint sees in each frame of each clip, (T, 4 C) float16."""
-    folder = resolve_checkpoint(start_from)
+def kept_features(recipe: Recipe, out: Path) -> Features:
+    """What the pose encoder of ``start_from`` sees in the clips; read where it was written.
+
+    ValueError where the file is damaged.
+    """
+    folder = resolve_checkpoint(Path(recipe.start_from))
     network: Any = load_checkpoint(folder)[0]
-    settings = {**recipe.settings, "asks": ["glosses"]}
-    prepared = PreparedClips(clips, Translation.from_data(settings, clips, folder), cache=False)
+    clips = Clips(recipe.data.train, "")
+    task = Translation.from_data({**recipe.settings, "asks": ["glosses"]}, clips, folder)
+    key = [hash_of_expert(network.poses), *clips.hashes.values(), repr(task.settings)]
+    name = hashlib.sha256(" ".join(key).encode()).hexdigest()[:16]
+    path = out / f"features-{name}.npz"
+    if not path.is_file():
+        seen = features_of(network.poses, PreparedClips(clips, task, cache=False))
+        out.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{path.name}.partial")
+        with partial.open("wb") as file:
+            np.savez(file, **seen)  # type: ignore[arg-type]  # it takes file= for a clip's name
+        partial.replace(path)
+    try:
+        with np.load(path) as file:
+            return {clip: file[clip] for clip in file.files}
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is damaged; delete it, and it is made again") from error
+
+
+@torch.no_grad()
+def features_of(encoder: PoseEncoder, clips: PreparedClips) -> dict[str, np.ndarray]:
+    """What an encoder sees in each frame of each clip, (T, 4 C) float16 by id.
+
+    clips : of ``Translation``, whose stride says which frames
+    """
+    task: Any = clips.task
     seen = {}
-    for batch in plain_batches(prepared, range(len(clips)), AT_ONCE):
-        regions = network.poses.regions(batch.inputs["keypoints"]).numpy().astype(np.float16)
+    for batch in plain_batches(clips, range(len(clips)), AT_ONCE):
+        regions = encoder.eval().regions(batch.inputs["keypoints"]).numpy().astype(np.float16)
         for clip, row in zip(batch.clips, regions, strict=True):
-            n_frames = len(strided(clip.keypoints, prepared.task.settings.stride))  # type: ignore[attr-defined]
-            seen[clip.id] = row[:n_frames]
+            seen[clip.id] = row[: len(strided(clip.keypoints, task.settings.stride))]
     return seen
 
 
@@ -157,9 +188,7 @@ def trained(
         model.load_state_dict({**model.state_dict(), **taken})
     figures: dict[str, float] = {}
     for batch in training_batches(clips, order, 1, recipe.training.steps, 0):
-        figures = take_step(
-            accelerator, clips.task, model, optimizer, recipe.training, [batch]
-        )
+        figures = take_step(accelerator, clips.task, model, optimizer, recipe.training, [batch])
         schedule.step()
         if not np.isfinite(figures["loss"]):
             raise ValueError(f"the loss is {figures['loss']}: lower training.lr")
@@ -185,7 +214,9 @@ def _answers(clips: PreparedClips, network: nn.Module) -> dict[str, float]:
     figures = {
         f"{kind}.{name}": figure.value
         for kind, said in answers.items()
-        for name, figure in evaluate_predictions(kind, said, language, n_resamples=0).figures.items()
+        for name, figure in evaluate_predictions(
+            kind, said, language, n_resamples=0
+        ).figures.items()
     }
     return {name: figures[name] for name in WANTED if name in figures}
 
