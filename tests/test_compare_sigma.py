@@ -3,11 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 
 from fingerpost.edge_runtime.keypoints import SIGN69
+from fingerpost.edge_runtime.preprocess_uni_sign import preprocess_uni_sign
 from fingerpost.trainer.checkpoint import load_checkpoint, resolve_checkpoint
 from fingerpost.trainer.compare_sigma import WAYS, Way, compare, table, tuning_of
 from fingerpost.trainer.compare_sigma_clips import (
@@ -15,11 +17,13 @@ from fingerpost.trainer.compare_sigma_clips import (
     frequent_together,
     make_worlds,
     single_real_signs,
+    with_body,
 )
 from fingerpost.trainer.compare_sigma_runs import Bench, kept_features, trained, with_settings
 from fingerpost.trainer.feed import Clips, PreparedClips, plain_batches
 from fingerpost.trainer.recipe import Recipe, read_recipe
 from fingerpost.trainer.sentences.real_signs import RealSigns, in_one_picture
+from fingerpost.trainer.sentences.real_streams import hands_alone
 from fingerpost.trainer.shards import Clip, ShardsAbout, open_shards, write_shards
 from fingerpost.trainer.signer import LEXICON
 from fingerpost.trainer.signer_corpus import SIGNS, make_clip
@@ -96,7 +100,7 @@ def test_glosses_that_leave_many_sentences_whole() -> None:
 
 
 def test_a_world_has_short_sentences_and_single_signs(tmp_path: Path) -> None:
-    """A sentence with another gloss, one of three glosses and a sign to validate on are left out."""
+    """Left out: another gloss, a sentence of three glosses, a sign that is not to train on."""
     clip = make_clip(SIGNS, 0)
     rows = [
         ("s", "train", ("i", "go"), "I go."),
@@ -129,6 +133,23 @@ def test_real_signs_to_test_on_are_none_to_train_on() -> None:
     found = list(single_real_signs(signs, {"book", "go"}))
     assert [clip.id for clip in found] == ["signs-b", "signs-c"]
     assert {(c.split, c.glosses, c.text) for c in found} == {("signs", ("book",), "book")}
+
+
+def test_hands_alone_imply_wrists_and_shoulders() -> None:
+    """Without them, Uni-Sign's normalisation makes nothing but zeros of a clip."""
+    clip = make_clip(SIGNS, list(LEXICON).index("book"))
+    clip = replace(clip, sequence=in_one_picture(hands_alone(clip.sequence)))
+    assert not preprocess_uni_sign(clip.sequence).any()
+    whole = with_body(clip).sequence
+    hand, wrist = SIGN69.index("right_hand_wrist"), SIGN69.index("right_wrist")
+    assert np.array_equal(whole.xyz[:, wrist], clip.sequence.xyz[:, hand])
+    assert np.array_equal(whole.confidence[:, wrist], clip.sequence.confidence[:, hand])
+    left, right = (SIGN69.index(f"{side}_shoulder") for side in ("left", "right"))
+    # 0.4 picture heights wide, in a picture 4 wide and 3 high
+    np.testing.assert_allclose(whole.xyz[:, left, 0], 0.5 + 0.15, atol=1e-6)
+    np.testing.assert_allclose(whole.xyz[:, right, 0], 0.5 - 0.15, atol=1e-6)
+    seen = whole.confidence[:, hand] > 0.3
+    assert seen.any() and preprocess_uni_sign(whole)[seen, wrist, :2].any(axis=1).all()
 
 
 def test_worlds_of_two_corpora_have_the_same_glosses(tmp_path: Path) -> None:
@@ -164,9 +185,8 @@ def test_features_stand_for_keypoints(recipe: Recipe, tmp_path: Path, task: str)
     bench = Bench(recipe, tmp_path)
     kept = bench.clips(task, ("text",), "test")
     torch.manual_seed(1)
-    network = kept.task.new_model(
-        {k: v for k, v in recipe.model.items() if task != "translation" or k != "embed_width"}
-    )
+    fields = {k: v for k, v in recipe.model.items() if task != "translation" or k != "embed_width"}
+    network = kept.task.new_model(fields)
     start = load_checkpoint(resolve_checkpoint(Path(recipe.start_from)))[0].state_dict()
     parts = {k: v for k, v in start.items() if k.startswith("poses.parts.")}
     network.load_state_dict({**network.state_dict(), **parts})
@@ -175,16 +195,15 @@ def test_features_stand_for_keypoints(recipe: Recipe, tmp_path: Path, task: str)
         kept.clips,
         resolve_checkpoint(Path(recipe.start_from)),
     )
-    fields = {k: v for k, v in recipe.model.items() if task != "translation" or k != "embed_width"}
     plain = plain_task.new_model(fields)
     plain.load_state_dict(network.state_dict())
     clips = PreparedClips(Clips(recipe.data.train, "test"), plain_task, cache=False)
-    for one, other in zip(plain_batches(kept, range(6), 6), plain_batches(clips, range(6), 6)):
-        with torch.no_grad():
-            losses = kept.task.losses(network.eval(), one), plain_task.losses(plain.eval(), other)
-        for name, value in losses[0].items():
-            torch.testing.assert_close(value, losses[1][name], atol=2e-3, rtol=2e-3)
-        assert one.inputs["keypoints"].dim() == 3
+    one, other = (next(plain_batches(which, range(6), 6)) for which in (kept, clips))
+    with torch.no_grad():
+        losses = kept.task.losses(network.eval(), one), plain_task.losses(plain.eval(), other)
+    for name, value in losses[0].items():
+        torch.testing.assert_close(value, losses[1][name], atol=2e-3, rtol=2e-3)
+    assert one.inputs["keypoints"].dim() == 3
 
 
 def test_what_a_fine_tuning_goes_on_from(recipe: Recipe, tmp_path: Path) -> None:
@@ -195,7 +214,7 @@ def test_what_a_fine_tuning_goes_on_from(recipe: Recipe, tmp_path: Path) -> None
     still = {k: v for k, v in frozen.items() if k.startswith("poses.parts.")}
     assert still and all(torch.equal(pre[k], v) for k, v in still.items())
     assert not torch.equal(pre["poses.projection.weight"], frozen["poses.projection.weight"])
-    no_steps = replace_lr(tuning_of(Way(pre={}), recipe, 1), 1e-12)
+    no_steps = with_rate(tuning_of(Way(pre={}), recipe, 1), 1e-12)
     tuned = trained(bench, no_steps, pre)[0].state_dict()
     assert {k for k in pre if not k.startswith("pretraining.")} == set(tuned)
     for name, value in tuned.items():
@@ -203,9 +222,7 @@ def test_what_a_fine_tuning_goes_on_from(recipe: Recipe, tmp_path: Path) -> None
             torch.testing.assert_close(value, pre[name])
 
 
-def replace_lr(recipe: Recipe, lr: float) -> Recipe:
-    import msgspec
-
+def with_rate(recipe: Recipe, lr: float) -> Recipe:
     return msgspec.structs.replace(
         recipe, training=msgspec.structs.replace(recipe.training, lr=lr, weight_decay=0.0)
     )
@@ -257,8 +274,6 @@ def test_a_table_by_hand() -> None:
 
 def test_the_seed_says_who_starts_how(recipe: Recipe, tmp_path: Path) -> None:
     """The same seed gives the same weights, another one others."""
-    import msgspec
-
     bench, way = Bench(recipe, tmp_path), tuning_of(WAYS["no pre-training"], recipe, 1)
     other = msgspec.structs.replace(way, seed=9)
     made = [trained(bench, r)[0].state_dict()["class_token"] for r in (way, way, other)]
@@ -266,8 +281,6 @@ def test_the_seed_says_who_starts_how(recipe: Recipe, tmp_path: Path) -> None:
 
 
 def test_a_comparison_needs_a_start(recipe: Recipe, tmp_path: Path) -> None:
-    import msgspec
-
     bare = msgspec.structs.replace(recipe, start_from="")
     with pytest.raises(ValueError, match="task sigma with start_from"):
         compare(bare, tmp_path, 1, [0], ["Uni-Sign"], lambda name, figures: None)
@@ -277,4 +290,4 @@ def test_uni_sign_has_the_same_steps(recipe: Recipe) -> None:
     longer = tuning_of(Way(sigma=False, longer=True), recipe, 7)
     assert longer.task == "translation" and longer.training.steps == 9
     assert "embed_width" not in longer.model and "class_token" not in longer.fresh
-    assert np.all([way.pre is None for name, way in WAYS.items() if "no pre-training" in name])
+    assert all(way.pre is None for name, way in WAYS.items() if "no pre-training" in name)

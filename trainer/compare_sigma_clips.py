@@ -8,6 +8,10 @@ short sentences and single signs; ``test``, the short sentences of its val and i
 single signs to test on. The signer's are by people of another seed. The real ones are the clips of
 WLASL that the sentences of train have not, each once. A single sign's text is its gloss, so that
 every clip has a text.
+
+Of real signs the hands alone are known, and Uni-Sign's normalisation uses nothing of a clip without
+a body. So real clips get the part of one that their hands imply: wrists where the hands begin, and
+shoulders where ``in_one_picture`` has put them.
 """
 
 import argparse
@@ -19,8 +23,16 @@ from pathlib import Path
 
 import numpy as np
 
+from fingerpost.edge_runtime.keypoints import SIGN69
+from fingerpost.edge_runtime.preprocess import NOMINAL_SHOULDERS
+from fingerpost.edge_runtime.preprocess_live import NOMINAL_WIDTH
 from fingerpost.trainer.clip_tables import Clip
-from fingerpost.trainer.sentences.real_signs import RealSigns, make_sentence, read_real_signs
+from fingerpost.trainer.sentences.real_signs import (
+    ASPECT,
+    RealSigns,
+    make_sentence,
+    read_real_signs,
+)
 from fingerpost.trainer.shards import Shards, ShardsAbout, open_shards, write_shards
 from fingerpost.trainer.signer.phrases import Phrase
 from fingerpost.trainer.signer_corpus import TEXT_LANGUAGE
@@ -35,7 +47,7 @@ def frequent_together(rows: Iterable[Collection[str]], n: int) -> frozenset[str]
     rows : the glosses of each sentence
 
     The gloss that the fewest of the sentences left have is taken away, with these sentences, until
-    n are left; of equals, the first of the alphabet. ValueError where there are fewer to begin with.
+    n are left; of equals, the first of the alphabet. ValueError where there were fewer anyway.
     """
     left = [frozenset(row) for row in rows]
     counts = Counter(gloss for row in left for gloss in row)
@@ -91,6 +103,23 @@ def single_real_signs(signs: RealSigns, glosses: Collection[str]) -> Iterator[Cl
                 yield with_text(make_sentence(only, split, rng, Phrase((gloss,), ""), name), SIGNS)
 
 
+def with_body(clip: Clip) -> Clip:
+    """The clip with the wrists and shoulders that follow from its hands.
+
+    clip : of view sign69, in the picture of ``in_one_picture``
+    """
+    sequence = clip.sequence
+    xyz, confidence = sequence.xyz.copy(), sequence.confidence.copy()
+    half = NOMINAL_WIDTH / ASPECT / 2
+    for side, away in (("left", half), ("right", -half)):
+        wrist, hand = SIGN69.index(f"{side}_wrist"), SIGN69.index(f"{side}_hand_wrist")
+        xyz[:, wrist], confidence[:, wrist] = xyz[:, hand], confidence[:, hand]
+        shoulder = SIGN69.index(f"{side}_shoulder")
+        xyz[:, shoulder, :2] = NOMINAL_SHOULDERS + np.array([away, 0])
+        confidence[:, shoulder] = 1
+    return replace(clip, sequence=replace(sequence, xyz=xyz, confidence=confidence))
+
+
 def make_worlds(
     out: Path, signer: Sequence[Path], real: Sequence[Path], n: int, most: int
 ) -> dict[str, Shards]:
@@ -114,7 +143,9 @@ def make_worlds(
     made = {}
     for name, shards in sentences.items():
         clips = [*clips_of_glosses(shards, glosses, most), *signs[name]]
-        made[name] = write_shards(out / name, clips, ShardsAbout(f"few, {name}", "sign69"))
+        if name == "real":
+            clips = [with_body(clip) for clip in clips]
+        made[name] = write_shards(out / name, clips, ShardsAbout(f"few, {name}", SIGN69.name))
     return made
 
 

@@ -6,7 +6,7 @@ learn from the same features of frames, kept in memory. What learns is all that 
 the linear layer to the language model's width, the language model, and what is Sigma's own. Weights
 are those of ``start_from``, and go from a pre-training to its fine-tuning without a checkpoint.
 
-    features-1f0c….npz      what was seen, by clip, beside the figures; named after all it depends on
+    features-1f0c….npz      what was seen, by clip; named after all that it depends on
 """
 
 import hashlib
@@ -26,10 +26,10 @@ from fingerpost.trainer.evaluate import predict
 from fingerpost.trainer.evaluation import evaluate_predictions
 from fingerpost.trainer.experts import hash_of_expert
 from fingerpost.trainer.feed import Clips, PreparedClips, plain_batches, training_batches
-from fingerpost.trainer.models.uni_sign_rgb import HandPictures
 from fingerpost.trainer.models.common import PoseEncoder
 from fingerpost.trainer.models.sigma import Sigma
 from fingerpost.trainer.models.uni_sign import UniSign
+from fingerpost.trainer.models.uni_sign_rgb import HandPictures
 from fingerpost.trainer.recipe import Recipe
 from fingerpost.trainer.retrieval import search
 from fingerpost.trainer.shards import Clip
