@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from fingerpost.app.caption_board import ShownLine
 from fingerpost.app.overlay import wrap
 
-SCALES = (1.0, 0.85, 0.7, 0.55)  # of the text size that was set
+SCALES = (1.0, 0.85, 0.7, 0.55, 0.45, 0.35, 0.25)  # of the text size that was set
+SMALLEST = 0.55  # unless a line would still be read at a smaller one
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,13 @@ def lay_out(
     n_rows: int,
     measure: Callable[[str], float],
     mark_width: float = 0.0,
+    smallest: float = SMALLEST,
 ) -> BandText:
     """The newest line, and those before it that fit beside it, whole.
 
     width : of a row, in the unit of ``measure``, which is asked at full text size
     mark_width : that is left free in the rows of an unsure line
+    smallest : of SCALES, that is still read
 
     The newest line becomes smaller until no word of it is broken and, once it is finished, until
     it fits. Of a line in the making that is longer than the band, the end is shown, as it grows;
@@ -50,7 +53,7 @@ def lay_out(
     if not lines:
         return BandText(())
     *older, newest = lines
-    for scale in SCALES:
+    for scale in (1.0, *(scale for scale in SCALES[1:] if scale >= smallest)):
         room = int(n_rows / scale)
         rows = _rows(newest, width / scale, measure, mark_width)
         whole = max(map(measure, newest.text.split()), default=0.0) <= width / scale

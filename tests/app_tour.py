@@ -283,10 +283,13 @@ def write_down(shell, step: str) -> None:
     from kivy.uix.label import Label
 
     from fingerpost.app.ui.run import save_window
-    from fingerpost.app.ui.widgets import Press
+    from fingerpost.app.ui.live_picture import text_width
+    from fingerpost.app.ui.widgets import Field, Press
 
-    words = []
+    words, hints = [], []
     for widget in shell.walk():
+        if isinstance(widget, Field) and not widget.text:
+            hints.append([widget.hint_text, widget.hint_width, widget.hint_room])
         if isinstance(widget, Label) and widget.text.strip() and widget.get_parent_window():
             x, y = widget.to_window(*widget.pos)
             words.append(
@@ -297,11 +300,12 @@ def write_down(shell, step: str) -> None:
                     "width": widget.width,
                     "height": widget.height,
                     "drawn": list(widget.texture_size),
+                    "widest": 0 if widget.markup else widest_word(widget, text_width),
                     "press": isinstance(widget, Press),
                     "scrolls": scrolls(widget),
                 }
             )
-    about = {"window": list(Window.size), "words": words, "screen": shell.name}
+    about = {"window": list(Window.size), "words": words, "hints": hints, "screen": shell.name}
     if shell.name == "talk":
         live = shell.screen.picture
         about["picture"] = [*live.to_window(*live.shown.pos), *live.shown.size]
@@ -310,6 +314,12 @@ def write_down(shell, step: str) -> None:
     if written.is_file():
         written.replace(HOME / f"{step}.png")
     (HOME / f"{step}.json").write_text(json.dumps(about, ensure_ascii=False))
+
+
+def widest_word(widget, text_width) -> float:
+    """In pixels, of what stands between spaces; as regular letters, which bold ones exceed."""
+    size = widget.font_name, widget.font_size
+    return max(text_width(word, *size) for word in widget.text.split())
 
 
 def scrolls(widget) -> bool:

@@ -164,6 +164,13 @@ def test_no_word_is_broken_while_a_smaller_size_helps():
     assert [r.text for r in band(word, width=50).rows] == ["interpret", "ers"]  # 90 wide at 0.55
 
 
+def test_a_line_of_large_text_becomes_as_small_as_is_still_read_before_a_word_is_left_out():
+    long = shown("a bee sees the old tree")  # 23 letters; on one row of 80, 14 of them at 0.55
+    assert [row.text for row in band(long, width=80, rows=1).rows] == ["a bee sees the …"]
+    whole = lay_out([long], 80, 1, lambda text: 10 * len(text), smallest=0.25)  # 17 at 0.45, twice
+    assert (whole.scale, [row.text for row in whole.rows]) == (0.45, ["a bee sees the", "old tree"])
+
+
 def test_an_unsure_line_leaves_room_for_its_mark():
     sure, unsure = shown("one two"), shown("one two", unsure=True)
     rows = [lay_out([line], 100, 2, lambda t: 10 * len(t), 40).rows for line in (sure, unsure)]

@@ -52,6 +52,14 @@ KEYS = {  # what is pressed on Talk, one after the other
     "talk,name=spoken,keys=ctrl+s tab enter": "Cancel, by the keyboard",
     "talk,name=escaped,keys=ctrl+s escape": "",
 }
+GERMAN = (  # the longest words; narrow, and at 72 points
+    "talk,text_pt=72,voice=ja,name=german_voice",
+    "history,name=german",
+    "packs,name=german",
+    "record,name=german",
+    "teach,name=german",
+    "settings,name=german",
+)
 STEPS = (
     "welcome,size=1120x760",
     "talk",
@@ -85,6 +93,9 @@ STEPS = (
     "packs,name=narrow",
     "settings,name=narrow",
     "welcome,language=de",
+    *GERMAN,
+    "talk,name=spanish_voice,language=es,voice=diga",
+    "talk,voice=,text_pt=28",
     "talk,language=es,size=1120x760",
     "settings,language=zh",
 )
@@ -192,6 +203,14 @@ def test_no_word_is_cut_off(tour, step):
         assert -1 <= word["x"] and word["x"] + word["width"] <= width + 1, where
         if not word["scrolls"]:
             assert -1 <= word["y"] and word["y"] + word["height"] <= height + 1, where
+        is_path = word["text"].startswith("/")  # and may be broken anywhere
+        assert word["widest"] <= word["width"] + 1 or is_path, where
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_no_hint_of_a_field_is_cut_off(tour, step):
+    for hint, drawn, room in json.loads((tour / f"{step}.json").read_text())["hints"]:
+        assert 0 < drawn <= room + 1, hint
 
 
 @pytest.mark.parametrize("step", STEPS)

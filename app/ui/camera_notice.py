@@ -7,8 +7,9 @@ from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
 from fingerpost.app.translations import _
+from fingerpost.app.ui.look import Look
 from fingerpost.app.ui.theme import XS, M, S, rgba
-from fingerpost.app.ui.widgets import Look, small
+from fingerpost.app.ui.widgets import small
 
 DOT = 12  # how large it is
 

@@ -13,10 +13,12 @@ from kivy.uix.widget import Widget
 from fingerpost.app.overlay import wrap
 from fingerpost.app.translations import _
 from fingerpost.app.ui.fonts import font_for
+from fingerpost.app.ui.layouts import Flow, Panel
 from fingerpost.app.ui.live_picture import text_width
+from fingerpost.app.ui.look import Look
 from fingerpost.app.ui.shapes import fill
 from fingerpost.app.ui.theme import ROW_HEIGHT, L, S, rgba
-from fingerpost.app.ui.widgets import Flow, Look, Panel, Press, Words, small, title
+from fingerpost.app.ui.widgets import Press, Words, small, title
 
 REPLY_PT = (96, 84, 72, 60, 48, 40, 32, 24)  # the largest that fits is taken
 WIDEST = 560

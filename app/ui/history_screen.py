@@ -15,19 +15,10 @@ from fingerpost.app.history_export import FORMATS, save
 from fingerpost.app.translations import _
 from fingerpost.app.ui.dialogs import Dialog, question
 from fingerpost.app.ui.fonts import font_for
+from fingerpost.app.ui.layouts import Column, Flow, Page, Panel
 from fingerpost.app.ui.talk_panel import said_how
 from fingerpost.app.ui.theme import XS, S
-from fingerpost.app.ui.widgets import (
-    Column,
-    Field,
-    Flow,
-    Page,
-    Panel,
-    Press,
-    Words,
-    small,
-    title,
-)
+from fingerpost.app.ui.widgets import Field, Press, Words, small, title
 
 if TYPE_CHECKING:
     from fingerpost.app.ui.shell import Shell

@@ -7,8 +7,10 @@ from kivy.metrics import dp
 
 from fingerpost.app.translations import LANGUAGES
 from fingerpost.app.ui.fonts import cjk_font, font_for, needs_cjk
+from fingerpost.app.ui.layouts import Flow
+from fingerpost.app.ui.look import Look
 from fingerpost.app.ui.theme import L, S
-from fingerpost.app.ui.widgets import Flow, Look, Press
+from fingerpost.app.ui.widgets import Press
 
 
 def offered_languages() -> dict[str, str]:

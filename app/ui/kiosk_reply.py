@@ -16,8 +16,10 @@ from kivy.uix.widget import Widget
 
 from fingerpost.app.translations import _
 from fingerpost.app.ui.fonts import font_for
+from fingerpost.app.ui.layouts import Column, Flow, Panel
+from fingerpost.app.ui.look import Look
 from fingerpost.app.ui.theme import XS, L, M, S, rgba
-from fingerpost.app.ui.widgets import Column, Flow, Look, Panel, Press, Words, small
+from fingerpost.app.ui.widgets import Press, Words, small
 
 MOST_LETTERS = 120  # of a reply: four rows on a small screen
 KEY = 56  # a key's least height, in density-independent pixels

@@ -24,9 +24,11 @@ from fingerpost.app.settings import Settings
 from fingerpost.app.translations import _, current_language
 from fingerpost.app.ui.dialogs import Dialog
 from fingerpost.app.ui.kiosk_reply import ReplyPad, ShownReply
+from fingerpost.app.ui.layouts import Column, Flow
 from fingerpost.app.ui.live_picture import CaptionBand, LivePicture
+from fingerpost.app.ui.look import Look
 from fingerpost.app.ui.theme import XL, L, M, S
-from fingerpost.app.ui.widgets import Column, Flow, Look, Press, Words, title
+from fingerpost.app.ui.widgets import Press, Words, title
 from fingerpost.edge_runtime.keypoints import MEDIAPIPE_HOLISTIC, KeypointFrame
 
 TITLE, POINT, PRINT = 0.058, 0.036, 0.026  # text sizes, as shares of the screen's shorter side

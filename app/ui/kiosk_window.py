@@ -35,9 +35,11 @@ from fingerpost.app.ui.kiosk_screens import (
     PinPad,
     trouble_words,
 )
+from fingerpost.app.ui.layouts import Column, Panel
+from fingerpost.app.ui.look import Look
 from fingerpost.app.ui.shapes import draw_flat_colours_cheaply
 from fingerpost.app.ui.theme import rgba, theme
-from fingerpost.app.ui.widgets import Column, Look, Panel, Words
+from fingerpost.app.ui.widgets import Words
 
 CORNER = 96  # density-independent pixels: the upper right one, held for HOLD_S, asks for the PIN
 HOLD_S = 3.0

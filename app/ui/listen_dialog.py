@@ -11,7 +11,9 @@ from fingerpost.app.speech_to_text import Hearing
 from fingerpost.app.translations import _
 from fingerpost.app.ui.dialogs import Dialog
 from fingerpost.app.ui.fonts import font_for
-from fingerpost.app.ui.widgets import Flow, Look, Press, Words, small, title
+from fingerpost.app.ui.layouts import Flow
+from fingerpost.app.ui.look import Look
+from fingerpost.app.ui.widgets import Press, Words, small, title
 
 EVERY_S = 0.1  # the words are looked at
 MOST_SHOWN = 200  # characters, the last ones; all of them are in the reply

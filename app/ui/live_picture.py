@@ -8,27 +8,30 @@ import numpy as np
 from kivy.core.text import Label as CoreLabel
 from kivy.graphics import Color, Rectangle
 from kivy.graphics.texture import Texture
-from kivy.metrics import dp
+from kivy.metrics import dp, pt
 from kivy.uix.anchorlayout import AnchorLayout
 from kivy.uix.floatlayout import FloatLayout
 from kivy.uix.label import Label
 from kivy.uix.widget import Widget
 from kivy.utils import escape_markup
 
-from fingerpost.app.caption_band import BandText, Row, lay_out
+from fingerpost.app.caption_band import SMALLEST, BandText, Row, lay_out
 from fingerpost.app.caption_board import ShownLine
 from fingerpost.app.observer import Sight
 from fingerpost.app.overlay import BAND, draw_skeleton
 from fingerpost.app.translations import _
 from fingerpost.app.ui.fonts import font_for
+from fingerpost.app.ui.layouts import Column
+from fingerpost.app.ui.look import Look
 from fingerpost.app.ui.shapes import fill
 from fingerpost.app.ui.theme import ROW_HEIGHT, UNSURE_SCALE, L, M, markup, rgba
-from fingerpost.app.ui.widgets import Column, Look, Press, Words
+from fingerpost.app.ui.widgets import Press, Words
 from fingerpost.edge_runtime.keypoints import KeypointSchema
 from fingerpost.edge_runtime.video import import_cv2
 
 LONGEST_SIDE = 960  # pixels; a bigger picture is made smaller before it goes to the screen
 HIGHEST_BAND = 0.45  # of the screen, however large the text
+SMALLEST_PT = 18  # a line of large text is made so small before a word of it is left out
 
 
 class LivePicture(FloatLayout):
@@ -148,7 +151,8 @@ class CaptionBand(Widget):
         px = self.look.text_px
         mark = text_width("  " + self._unsure_mark(), font, px * UNSURE_SCALE)
         measure = partial(text_width, font=font, px=px)
-        band = lay_out(lines, width, self.n_rows, measure, mark)
+        smallest = min(SMALLEST, pt(SMALLEST_PT) / px)
+        band = lay_out(lines, width, self.n_rows, measure, mark, smallest)
         self.text.font_name = font
         self.text.font_size = px * band.scale
         self.text.line_height = ROW_HEIGHT / _natural_height(font)

@@ -17,19 +17,10 @@ from fingerpost.app.told import in_words
 from fingerpost.app.translations import _
 from fingerpost.app.ui.dialogs import question
 from fingerpost.app.ui.fonts import font_for
+from fingerpost.app.ui.layouts import Column, Flow, Page, Panel, Stacking
+from fingerpost.app.ui.look import Look
 from fingerpost.app.ui.theme import XS, S
-from fingerpost.app.ui.widgets import (
-    Column,
-    Field,
-    Flow,
-    Look,
-    Page,
-    Panel,
-    Press,
-    Words,
-    small,
-    title,
-)
+from fingerpost.app.ui.widgets import Field, Press, Words, small, title
 from fingerpost.edge_runtime.benchmark import Measured
 from fingerpost.edge_runtime.pack import InstalledPack, Pack, PackStore, open_pack
 
@@ -75,9 +66,7 @@ class PacksScreen(BoxLayout):
         self._field = Field(look, _("A file, a folder, or an address https://…"), entered=self._add)
         add = Press(look, _("Add"), lambda: self._add(self._field.text), "accent")
         add.disabled = self.shell.errand is not None
-        row = BoxLayout(size_hint_y=None, height=max(add.height, self._field.height), spacing=dp(S))
-        row.add_widget(self._field)
-        row.add_widget(add)
+        row = Stacking(self._field, add)
         self._progress = small(look, self.shell.doing if self.shell.errand else "")
         panel = Panel(look, Words(look, _("Add a pack")), row, self._progress)
         if self.shell.errand is not None:
@@ -181,15 +170,10 @@ class PacksScreen(BoxLayout):
 
 
 def table(look: Look, rows: list[tuple[str, str]]) -> Widget:
-    """Two columns: what, and its value."""
+    """Two columns: what, and its value; below it in a narrow window."""
     column = Column(spacing=dp(XS))
     for what, value in rows:
-        name = Words(look, what, colour=look.theme.dim, size_hint_x=0.32, pos_hint={"top": 1})
-        font = font_for(value)
-        words = Words(look, value, font_name=font, size_hint_x=0.68, pos_hint={"top": 1})
-        row = BoxLayout(size_hint_y=None, spacing=dp(S))
-        row.bind(minimum_height=row.setter("height"))
-        row.add_widget(name)
-        row.add_widget(words)
-        column.add_widget(row)
+        name = Words(look, what, colour=look.theme.dim, pos_hint={"top": 1})
+        words = Words(look, value, font_name=font_for(value), pos_hint={"top": 1})
+        column.add_widget(Stacking(name, words, first_share=0.32))
     return column

@@ -6,8 +6,10 @@ from kivy.uix.floatlayout import FloatLayout
 
 from fingerpost.app.translations import _
 from fingerpost.app.ui.app_state import AppState
+from fingerpost.app.ui.layouts import Panel
+from fingerpost.app.ui.look import Look
 from fingerpost.app.ui.theme import NARROW, S
-from fingerpost.app.ui.widgets import Look, Panel, small
+from fingerpost.app.ui.widgets import small
 from fingerpost.edge_runtime.benchmark import peak_memory_mb
 
 EVERY_S = 0.5  # the figures change

@@ -14,19 +14,9 @@ from fingerpost.app.translations import _
 from fingerpost.app.ui.app_state import now_ms
 from fingerpost.app.ui.dialogs import question
 from fingerpost.app.ui.fonts import font_for
+from fingerpost.app.ui.layouts import Column, Flow, Page, Panel
 from fingerpost.app.ui.take import Beside, Take
-from fingerpost.app.ui.widgets import (
-    Column,
-    Field,
-    Flow,
-    Page,
-    Panel,
-    Press,
-    Words,
-    choices,
-    small,
-    title,
-)
+from fingerpost.app.ui.widgets import Field, Press, Words, choices, small, title
 
 if TYPE_CHECKING:
     from fingerpost.app.ui.shell import Shell

@@ -16,7 +16,8 @@ from fingerpost.app.speech_to_text import NOT_INSTALLED, why_not
 from fingerpost.app.told import in_words
 from fingerpost.app.translations import _
 from fingerpost.app.ui.fonts import cjk_font, font_for, language_names
-from fingerpost.app.ui.widgets import Field, Flow, Page, Panel, Press, Words, choices, small, title
+from fingerpost.app.ui.layouts import Flow, Page, Panel
+from fingerpost.app.ui.widgets import Field, Press, Words, choices, small, title
 from fingerpost.edge_runtime.pack import PackStore
 
 if TYPE_CHECKING:

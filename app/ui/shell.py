@@ -18,6 +18,8 @@ from fingerpost.app.ui.app_state import AppState, now_ms
 from fingerpost.app.ui.camera_notice import CameraNotice
 from fingerpost.app.ui.fonts import font_for
 from fingerpost.app.ui.history_screen import HistoryScreen
+from fingerpost.app.ui.layouts import Column, Flow, Panel
+from fingerpost.app.ui.look import Look
 from fingerpost.app.ui.packs_screen import PacksScreen
 from fingerpost.app.ui.profile import ProfileOverlay
 from fingerpost.app.ui.record_screen import RecordScreen
@@ -26,7 +28,7 @@ from fingerpost.app.ui.talk_screen import TalkScreen
 from fingerpost.app.ui.teach_screen import TeachScreen
 from fingerpost.app.ui.theme import NARROW, XS, L, M, S, rgba, theme
 from fingerpost.app.ui.welcome_screen import WelcomeScreen
-from fingerpost.app.ui.widgets import Column, Flow, Look, Panel, Press, focus_first, small
+from fingerpost.app.ui.widgets import Press, focus_first, small
 
 TOLD_S = 3.0  # how long a short notice stays; a longer one so much for each letter
 READ_S = 0.06

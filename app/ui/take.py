@@ -12,9 +12,10 @@ from fingerpost.app.observer import Observer
 from fingerpost.app.tape import Tape
 from fingerpost.app.told import in_words
 from fingerpost.app.translations import _
+from fingerpost.app.ui.layouts import Flow
 from fingerpost.app.ui.live_picture import LivePicture
 from fingerpost.app.ui.theme import NARROW, S
-from fingerpost.app.ui.widgets import Flow, Press, Words
+from fingerpost.app.ui.widgets import Press, Words
 
 if TYPE_CHECKING:
     from fingerpost.app.ui.shell import Shell

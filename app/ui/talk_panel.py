@@ -11,17 +11,10 @@ from kivy.uix.widget import Widget
 from fingerpost.app.conversation import SIGNED, SPOKEN, TYPED, Entry
 from fingerpost.app.translations import _
 from fingerpost.app.ui.fonts import font_for
+from fingerpost.app.ui.layouts import Column, Panel, Scroller
+from fingerpost.app.ui.look import Look
 from fingerpost.app.ui.theme import L, M, S
-from fingerpost.app.ui.widgets import (
-    Column,
-    Field,
-    Look,
-    Panel,
-    Press,
-    Scroller,
-    Words,
-    small,
-)
+from fingerpost.app.ui.widgets import Field, Press, Words, small
 
 MOST_SHOWN = 60  # entries that can be scrolled back to; History has the rest
 TEXT_SCALE = 1.15  # of the words of an entry

@@ -15,11 +15,12 @@ from fingerpost.app.told import in_words
 from fingerpost.app.translations import _
 from fingerpost.app.ui.app_state import now_ms
 from fingerpost.app.ui.dialogs import ReplyCard, other_readings, question
+from fingerpost.app.ui.layouts import Flow
 from fingerpost.app.ui.listen_dialog import ListenDialog
 from fingerpost.app.ui.live_picture import CaptionBand, LivePicture
 from fingerpost.app.ui.talk_panel import ConversationPanel
 from fingerpost.app.ui.theme import NARROW, L, S
-from fingerpost.app.ui.widgets import Flow, Press
+from fingerpost.app.ui.widgets import Press
 
 if TYPE_CHECKING:
     from fingerpost.app.ui.shell import Shell

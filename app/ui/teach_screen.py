@@ -10,8 +10,9 @@ from fingerpost.app.tape import Tape
 from fingerpost.app.translations import _
 from fingerpost.app.ui.dialogs import question
 from fingerpost.app.ui.fonts import font_for
+from fingerpost.app.ui.layouts import Column, Flow, Page, Panel
 from fingerpost.app.ui.take import Beside, Take
-from fingerpost.app.ui.widgets import Column, Field, Flow, Page, Panel, Press, Words, small, title
+from fingerpost.app.ui.widgets import Field, Press, Words, small, title
 from fingerpost.edge_runtime.keypoints import PoseSequence
 from fingerpost.edge_runtime.own_signs import OwnSign, OwnSigns, sign_name
 from fingerpost.edge_runtime.teaching import ExampleCutter

@@ -12,8 +12,9 @@ from fingerpost.app.pack_facts import languages_of
 from fingerpost.app.told import in_words
 from fingerpost.app.translations import _
 from fingerpost.app.ui.fonts import font_for, language_names
+from fingerpost.app.ui.layouts import Page, Panel
 from fingerpost.app.ui.theme import S
-from fingerpost.app.ui.widgets import Page, Panel, Press, Words, choices, title
+from fingerpost.app.ui.widgets import Press, Words, choices, title
 from fingerpost.edge_runtime.pack import Pack
 
 if TYPE_CHECKING:

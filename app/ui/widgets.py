@@ -1,30 +1,28 @@
-"""The parts that every screen is made of: words, things to press, fields, panels.
+"""The parts that every screen is made of: words, things to press, fields.
 
 All of them take a ``Look`` and are drawn from the tokens of ``theme.py``. All that can be pressed
 can be reached with Tab and pressed with Enter or Space, and shows a ring when it has the keyboard.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from kivy.clock import Clock
-from kivy.effects.scroll import ScrollEffect
+from kivy.core.text import Label as CoreLabel
 from kivy.graphics import Color, Line, RoundedRectangle
-from kivy.metrics import dp, pt
+from kivy.metrics import dp
 from kivy.uix.behaviors import ButtonBehavior, FocusBehavior
-from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.label import Label
 from kivy.uix.scrollview import ScrollView
-from kivy.uix.stacklayout import StackLayout
 from kivy.uix.textinput import TextInput
 from kivy.uix.widget import Widget
 from kivy.utils import platform
 
-from fingerpost.app.ui.shapes import Ring, fill, round_corners
+from fingerpost.app.ui.layouts import Flow
+from fingerpost.app.ui.look import Look
+from fingerpost.app.ui.shapes import Ring, round_corners
 from fingerpost.app.ui.theme import (
-    COLUMN,
     RADIUS,
     RGB,
     SMALL_SCALE,
@@ -36,31 +34,12 @@ from fingerpost.app.ui.theme import (
     S,
     Theme,
     rgba,
-    ui_pt,
 )
 
 HAS_KEYS = platform not in ("android", "ios")  # there, what is focused brings up a keyboard
+SMALLEST_HINT = 0.5  # of the size of what is typed
 BARE = ("tab", "quiet")  # kinds of things to press that have no edge
 PRESS_KEYS = ("enter", "numpadenter", "spacebar")
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a screen is drawn with. text_pt : of captions; font : Kivy's ``font_name``"""
-
-    theme: Theme
-    text_pt: int
-    font: str
-
-    @property
-    def ui_px(self) -> float:
-        """The text size of buttons."""
-        return pt(ui_pt(self.text_pt))
-
-    @property
-    def text_px(self) -> float:
-        """The text size of captions."""
-        return pt(self.text_pt)
 
 
 class Words(Label):
@@ -154,6 +133,7 @@ class Press(Focusable, ButtonBehavior, Label):
             color=rgba(ink),
             disabled_color=rgba(look.theme.dim),
             size_hint=options.pop("size_hint", (None, None)),
+            halign="center",
             is_focusable=HAS_KEYS,
             **options,
         )
@@ -181,6 +161,14 @@ class Press(Focusable, ButtonBehavior, Label):
             self.width = max(dp(TOUCH), self.texture_size[0] + 2 * self._inset)
         if self.size_hint_y is None:
             self.height = max(dp(TOUCH), self.texture_size[1] + 2 * dp(S))
+
+    def limit(self, widest: float) -> None:
+        """To so many pixels, where it is as wide as its words: more of them go on below."""
+        if self.size_hint_x is not None or widest < dp(TOUCH):
+            return
+        label = CoreLabel(font_name=self.font_name, font_size=self.font_size, bold=self.bold)
+        too_wide = label.get_extents(self.text)[0] + 2 * self._inset > widest
+        self.text_size = (widest - 2 * self._inset, None) if too_wide else (None, None)
 
     def _draw_ground(self, *_: object) -> None:
         self._ground.pos, self._ground.size = self.pos, self.size
@@ -228,7 +216,7 @@ class Field(Focusable, TextInput):
             text_validate_unfocus=False,
             **options,
         )
-        self.bind(line_height=self._centre)
+        self.bind(line_height=self._centre, width=self._fit_hint, text=self._fit_hint)
         self._centre()
         with self.canvas.after:
             Color(*rgba(theme.line))
@@ -239,79 +227,34 @@ class Field(Focusable, TextInput):
 
     def _centre(self, *_: object) -> None:
         """Kivy knows how high a row is only once it is drawn."""
-        self.height = max(dp(TOUCH), self.line_height + 2 * dp(S))
+        full_height = self.line_height * self.look.ui_px / self.font_size  # also below a small hint
+        self.height = max(dp(TOUCH), full_height + 2 * dp(S))
         edge = (self.height - self.line_height) / 2
         # A row that fits to the pixel is left out, so the bottom has some room to spare.
         self.padding = (dp(M), edge, dp(M), max(0.0, edge - dp(XS)))
 
+    def _fit_hint(self, *_: object) -> None:
+        """A hint that is longer than the field is made smaller; what is typed scrolls."""
+        fits = self.text or not self.hint_text or self.hint_room <= 0
+        share = 1.0 if fits else min(1.0, self.hint_room / self._hint_width(self.look.ui_px))
+        self.font_size = self.look.ui_px * max(SMALLEST_HINT, share)
+
+    @property
+    def hint_room(self) -> float:
+        """In pixels, for the hint."""
+        return float(self.width - 2 * dp(M))
+
+    @property
+    def hint_width(self) -> float:
+        """In pixels, of the hint as it is drawn."""
+        return self._hint_width(self.font_size)
+
+    def _hint_width(self, px: float) -> float:
+        label = CoreLabel(font_name=self.font_name, font_size=px)
+        return float(label.get_extents(self.hint_text)[0])
+
     def _draw_edge(self, *_: object) -> None:
         self._edge.rounded_rectangle = round_corners(self)
-
-
-class Panel(BoxLayout):
-    """A column on a ground of its own, as high as what is in it."""
-
-    def __init__(self, look: Look, *children: Widget, ground: RGB | None = None, **options: Any):
-        options = {"orientation": "vertical", "padding": dp(L), "spacing": dp(M)} | options
-        super().__init__(size_hint_y=None, **options)
-        self.bind(minimum_height=self.setter("height"))
-        fill(self, ground or look.theme.raised, RADIUS)
-        for child in children:
-            self.add_widget(child)
-
-
-class Column(BoxLayout):
-    """Things below each other, as high as they are together."""
-
-    def __init__(self, *children: Widget, **options: Any) -> None:
-        super().__init__(orientation="vertical", size_hint_y=None, **{"spacing": dp(M)} | options)
-        self.bind(minimum_height=self.setter("height"))
-        for child in children:
-            self.add_widget(child)
-
-
-class Flow(StackLayout):
-    """Things beside each other, in as many rows as they need; as high as those are."""
-
-    def __init__(self, *children: Widget, **options: Any) -> None:
-        super().__init__(size_hint_y=None, **{"spacing": dp(S)} | options)
-        self.bind(minimum_height=self.setter("height"))
-        for child in children:
-            self.add_widget(child)
-
-
-class Scroller(ScrollView):
-    """Scrolls up and down, and stops at the ends.
-
-    Kivy's own way is a spring at the ends. Where a window draws less than two pictures a second its
-    steps overshoot, each more than the last, and what is in it is never seen again.
-    """
-
-    def __init__(self, look: Look) -> None:
-        super().__init__(
-            do_scroll_x=False,
-            effect_cls=ScrollEffect,
-            always_overscroll=False,
-            bar_width=dp(S),
-            bar_color=rgba(look.theme.line),
-            bar_inactive_color=rgba(look.theme.line, 0.6),
-            scroll_type=["bars", "content"],
-        )
-
-
-class Page(Scroller):
-    """A screen that scrolls: one column, no wider than is pleasant to read."""
-
-    def __init__(self, look: Look, *children: Widget, widest: float = COLUMN) -> None:
-        super().__init__(look)
-        self._widest = widest
-        self.column = Column(*children, padding=(dp(L), dp(L)), spacing=dp(L))
-        self.add_widget(self.column)
-        self.bind(width=self._narrow)
-
-    def _narrow(self, *_: object) -> None:
-        side = max(dp(L), (self.width - dp(self._widest)) / 2)
-        self.column.padding = (side, dp(L), side, dp(L))
 
 
 def choices(
