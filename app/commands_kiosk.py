@@ -11,8 +11,9 @@ from fingerpost.app.kiosk import Kiosk, KioskTimes
 from fingerpost.app.kiosk_board import BoardWatch
 from fingerpost.app.kiosk_health import Health, HealthServer, monotonic_ms
 from fingerpost.app.kiosk_log import KioskLog
+from fingerpost.app.kiosk_pack import PackWatch
 from fingerpost.app.kiosk_pin import PinFile
-from fingerpost.app.kiosk_runner import KioskRunner, PackWatch
+from fingerpost.app.kiosk_runner import KioskRunner
 from fingerpost.app.kiosk_systemd import Beat, unit
 from fingerpost.app.platforms.jetson import is_jetson
 from fingerpost.app.platforms.sources import live_session
@@ -120,4 +121,5 @@ def new_runner(
         pack,
         Beat(),
         BoardWatch() if is_jetson() else None,
+        settings.language,
     )

@@ -5,12 +5,13 @@ in there becomes a ``Lost``, is shown, and the pipeline is started anew. No hist
 neither a locked database nor a full disk is any matter; of the log see ``kiosk_log``.
 """
 
-import os
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
+from fingerpost.app.caption_language import write_in
 from fingerpost.app.conversation import SIGNED, TYPED, Conversation, Entry
 from fingerpost.app.kiosk import (
     DOWN,
@@ -29,16 +30,14 @@ from fingerpost.app.kiosk import (
 from fingerpost.app.kiosk_board import BoardWatch
 from fingerpost.app.kiosk_health import Health, Snapshot
 from fingerpost.app.kiosk_log import KioskLog
+from fingerpost.app.kiosk_pack import PackWatch
 from fingerpost.app.kiosk_pin import PinFile
 from fingerpost.app.observer import Observer, Sight
 from fingerpost.app.session import Session
 from fingerpost.app.session_worker import News, SessionWorker
 from fingerpost.edge_runtime.captions import CaptionEvent, Line, LineCompleted
 from fingerpost.edge_runtime.one_person import OnePerson, PersonSettings
-from fingerpost.edge_runtime.pack import open_pack
-from fingerpost.edge_runtime.pack_files import MANIFEST
 
-PACK_EVERY_MS = 2_000  # between two looks at the pack's file
 GAVE_UP = 1  # exit code
 # What the worker says once it has forgotten: in the row of its events, so that all before this one
 # are known to be of who was here before.
@@ -47,61 +46,13 @@ DROPPED = LineCompleted(-2, Line("", (), (), 0, 0, 0.0))  # the open line is not
 OpenSession = Callable[[], AbstractContextManager[Session]]
 
 
-class PackWatch:
-    """Whether the pack's file is another one than that which captions.
-
-    find : the path of the pack; it may raise ValueError while there is none
-    problem : why the new one is not used, one line; the old one captions on meanwhile
-    """
-
-    def __init__(self, find: Callable[[], Path]) -> None:
-        self._find = find
-        self.problem = ""
-        self._in_use = self._last = self._stamp()
-        self._judged: object = None  # the stamp of a new one that was told of already
-        self._next_ms = 0
-
-    def begun(self) -> None:
-        """The pipeline opens the pack as it is now."""
-        self._in_use, self.problem = self._stamp(), ""
-
-    def tick(self, now_ms: int) -> bool:
-        """Whether there is a new pack, and it is whole. One that still grows is waited for."""
-        if now_ms < self._next_ms:
-            return False
-        self._next_ms = now_ms + PACK_EVERY_MS
-        stamp, last = self._stamp(), self._last
-        self._last = stamp
-        if stamp == self._in_use:
-            self.problem, self._judged = "", None
-            return False
-        if stamp != last or stamp == self._judged:
-            return False
-        self._judged = stamp
-        try:
-            open_pack(self._find())
-        except (ValueError, OSError) as error:
-            self.problem = " ".join(str(error).split())
-            return False
-        self.problem = ""
-        return True
-
-    def _stamp(self) -> tuple[int, ...]:
-        """Changes with the file; () while there is none."""
-        try:
-            path = self._find()
-            about = os.stat(path / MANIFEST if path.is_dir() else path)
-        except (ValueError, OSError):
-            return ()
-        return about.st_mtime_ns, about.st_size, about.st_ino
-
-
 class KioskRunner:
     """``tick`` it from a clock, ``push`` what people do, draw the machine's view.
 
     open_session : opens source and pack, in the worker
     beat : called with the time at every tick; for a watchdog outside
     board : asks a Jetson how it is; None on anything else
+    language : that is set; captions are in it, or in the visitor's own, where the pack writes them
     sight, observer : what the camera saw last; None while nobody may see it
     exit_code : None until it is time to end
     """
@@ -117,6 +68,7 @@ class KioskRunner:
         pack_name: str = "",
         beat: Callable[[int], None] = lambda now_ms: None,
         board: BoardWatch | None = None,
+        language: str = "",
     ) -> None:
         self.machine, self.pin, self.log = machine, pin, log
         self.conversation = Conversation()
@@ -126,6 +78,8 @@ class KioskRunner:
         self._open_session, self._health, self._beat = open_session, health, beat
         self._pack, self._pack_name, self._told_pack = pack, pack_name, ""
         self._board, self._told_board = board, ""
+        self._language = language
+        self._written: str | None = None  # the language that the worker was told last
         self._worker: SessionWorker | None = None
         self._person: OnePerson | None = None
         self._n_wiping = 0  # so often the worker was asked to forget, and has not said that it did
@@ -138,6 +92,7 @@ class KioskRunner:
         """Takes what is new from the pipeline, does what is due, tells how it is."""
         self._take(now_ms)
         self._do(self.machine.tick(now_ms), now_ms)
+        self._write_for_the_visitor()
         if self._pack is not None:
             self._watch_pack(self._pack, now_ms)
         if self._board is not None:
@@ -259,6 +214,14 @@ class KioskRunner:
             self._pack.begun()
         self._worker = SessionWorker(self._open_session)
         self._worker.start()
+        self._written = None
+
+    def _write_for_the_visitor(self) -> None:
+        """In the language that they chose; the next one finds that which is set."""
+        wanted = self.machine.language or self._language
+        if self._worker is not None and wanted != self._written:
+            self._written = wanted
+            self._worker.ask(partial(_write, wanted))
 
     def _stop(self) -> None:
         """Does not wait: the window must go on. What a hanging camera holds, the machine counts."""
@@ -341,3 +304,9 @@ def _drop_line(session: Session) -> list[CaptionEvent]:
     """In the worker: the line that is being signed is signed again."""
     session.captioner.flush()
     return [DROPPED]
+
+
+def _write(language: str, session: Session) -> list[CaptionEvent]:
+    """In the worker: captions are in this language."""
+    write_in(session, language)
+    return []

@@ -122,6 +122,15 @@ class LiveTranslator:
         self._meet()
         self._begin_none()
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """That sentences can be written in."""
+        return tuple(one for one in self._translator.questions if one != GLOSSES)
+
+    def write_in(self, language: str) -> None:
+        """From the sentence on that is being signed; "" is the first that the pack knows."""
+        self._language = self._known(language)
+
     def push(self, frame: KeypointFrame) -> list[CaptionEvent]:
         """The events that a frame of keypoints brings about."""
         steadied, events = self._steady.push(frame), []
@@ -311,7 +320,7 @@ class LiveTranslator:
         )
 
     def _known(self, language: str) -> str:
-        languages = [one for one in self._translator.questions if one != GLOSSES]
+        languages = self.languages
         if not languages:
             raise ValueError("the pack gives glosses alone, and no sentences")
         if language and language not in languages:

@@ -12,11 +12,21 @@ import numpy as np
 import pytest
 
 from fingerpost.app import session_worker
-from fingerpost.app.kiosk import ATTRACT, DOWN, RUNNING, TALK, Finished, Kiosk, Touched
+from fingerpost.app.kiosk import (
+    ATTRACT,
+    DOWN,
+    RUNNING,
+    TALK,
+    Finished,
+    Kiosk,
+    LanguageChosen,
+    Touched,
+)
 from fingerpost.app.kiosk_health import Health
 from fingerpost.app.kiosk_log import KioskLog
+from fingerpost.app.kiosk_pack import PackWatch
 from fingerpost.app.kiosk_pin import PinFile
-from fingerpost.app.kiosk_runner import GAVE_UP, KioskRunner, PackWatch, what_happened
+from fingerpost.app.kiosk_runner import GAVE_UP, KioskRunner, what_happened
 from fingerpost.app.observer import Sight
 from fingerpost.app.session import Session, VideoObserver
 from fingerpost.app.session_worker import SessionWorker
@@ -46,6 +56,7 @@ class World:
         self.gone = self.crash = self.unplug = False
         self.says = []  # events of the next picture
         self.n_resets = self.n_opened = 0
+        self.written = []  # the languages that captions were to be in
         self.cameras = []
         self.pin = PinFile(folder / "pin.json")
         if not self.pin.is_set:
@@ -53,7 +64,8 @@ class World:
         self.log = KioskLog(folder / "kiosk.log")
         self.health = Health(lambda: self.now_ms)
         self.runner = KioskRunner(
-            Kiosk(True), self.session, self.pin, self.log, self.health, pack, "a-pack"
+            *(Kiosk(True), self.session, self.pin, self.log, self.health, pack, "a-pack"),
+            language="en",
         )
 
     @contextmanager
@@ -122,6 +134,11 @@ class Captioner:
     def reset(self):
         self.world.n_resets += 1
 
+    languages = ("English", "German")
+
+    def write_in(self, language):
+        self.world.written.append(language)
+
 
 def line(text):
     return Line(text, (text,), ((),), 0, 0, 1.0)
@@ -176,6 +193,23 @@ def test_what_the_worker_still_says_of_the_last_visitor_is_not_the_next_ones(wor
     assert world.runner.machine.view == TALK and said(world) == []
     visit(world, "NEW")
     assert said(world) == ["NEW"]
+
+
+def test_captions_are_in_the_visitors_language_where_the_pack_writes_it(world):
+    visit(world, "HELLO")
+    world.runner.push(LanguageChosen("de"), world.now_ms)
+    world.run(0.2)
+    assert world.written == ["English", "German"]
+    world.crash = True
+    world.run(0.2)
+    world.crash = False
+    world.run(2)  # a new worker, and the visitor is still here
+    assert world.written[2:] == ["German"]
+    world.runner.push(LanguageChosen("es"), world.now_ms)  # the pack's own, then
+    world.run(0.2)
+    world.runner.push(Finished(), world.now_ms)
+    world.run(0.2)
+    assert world.written[3:] == ["", "English"]  # the next one's
 
 
 def test_sign_again_drops_the_last_line_and_the_open_one_and_nothing_else(world):

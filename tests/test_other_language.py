@@ -17,8 +17,10 @@ import pytest
 from typer.testing import CliRunner
 
 from fingerpost import edge_runtime
+from fingerpost.app.caption_language import write_in
 from fingerpost.app.cli import app
-from fingerpost.app.commands_caption import notice
+from fingerpost.app.commands_caption import make_captioner, notice
+from fingerpost.app.session import Session, observe
 from fingerpost.edge_runtime import backends
 from fingerpost.edge_runtime.keypoint_files import save_npz
 from fingerpost.edge_runtime.manifest import (
@@ -197,6 +199,17 @@ def test_subtitles_are_utf_8_and_the_first_language_is_the_pack_s(pack, stream, 
     assert result.stdout.endswith(f"  {first}\n")
     for path in (srt, vtt):
         assert f"\n{first}\n".encode() in path.read_bytes()
+
+
+def test_captions_change_to_the_language_of_who_reads_them(pack, stream):
+    with observe(str(stream)) as observer:
+        session = Session(observer, make_captioner(pack, observer))
+        write_in(session, "de")
+        *_, last = (event for step in session for event in step.events)
+        assert last.line.text == TEXTS["German"]
+        write_in(session, "zh")  # which the pack does not write: its first, then
+        assert session.captioner.languages == ("French", "German")
+        assert session.captioner._language == "French"
 
 
 def test_a_language_that_the_pack_does_not_write_is_one_line(pack, stream):

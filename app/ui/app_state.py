@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
+from fingerpost.app.caption_language import write_in
 from fingerpost.app.conversation import Conversation
 from fingerpost.app.history import History
 from fingerpost.app.platforms.sources import live_session
@@ -78,8 +79,11 @@ class AppState:
             self.forget_old()
         if self.worker is not None and set(changes) & NEED_A_NEW_SESSION:
             self.start_camera()
-        elif self.worker is not None and isinstance(self.worker.observer, VideoObserver):
-            self.worker.observer.most_fps = self.settings.most_fps
+        elif self.worker is not None:
+            if isinstance(self.worker.observer, VideoObserver):
+                self.worker.observer.most_fps = self.settings.most_fps
+            if "language" in changes:
+                self.worker.ask(partial(_write, self.settings.language))
 
     def start_camera(self) -> None:
         """Opens source and pack, in the worker; what goes wrong comes out of ``worker.take``."""
@@ -93,7 +97,7 @@ class AppState:
             self._landmarker,
             self.settings.dominant_hand,
         )
-        paced = partial(_at_pace, opening, self.settings.most_fps)
+        paced = partial(_as_set, opening, self.settings)
         self.worker = SessionWorker(paced, after=self._leaving)
         self.worker.start()
 
@@ -165,12 +169,19 @@ class AppState:
 
 
 @contextmanager
-def _at_pace(opening: OpenSession, most_fps: int) -> Iterator[Session]:
-    """In the worker: a session that looks at so many pictures a second; 0: at all of them."""
+def _as_set(opening: OpenSession, settings: Settings) -> Iterator[Session]:
+    """In the worker: a session as fast as it is set, that writes the interface's language."""
     with opening() as session:
         if isinstance(session.observer, VideoObserver):
-            session.observer.most_fps = most_fps
+            session.observer.most_fps = settings.most_fps
+        write_in(session, settings.language)
         yield session
+
+
+def _write(language: str, session: Session) -> list[CaptionEvent]:
+    """In the worker: captions are in this language from now on."""
+    write_in(session, language)
+    return []
 
 
 def _forget_line(session: Session) -> list[CaptionEvent]:

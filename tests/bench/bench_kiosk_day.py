@@ -28,8 +28,9 @@ from fingerpost.app.commands_caption import make_captioner
 from fingerpost.app.kiosk import RUNNING, TALK, Finished, Kiosk, KioskTimes, LanguageChosen
 from fingerpost.app.kiosk_health import Health, HealthServer
 from fingerpost.app.kiosk_log import KioskLog
+from fingerpost.app.kiosk_pack import PackWatch
 from fingerpost.app.kiosk_pin import PinFile
-from fingerpost.app.kiosk_runner import KioskRunner, PackWatch
+from fingerpost.app.kiosk_runner import KioskRunner
 from fingerpost.app.observer import Sight
 from fingerpost.app.screen import settle_kivy
 from fingerpost.app.session import Session
