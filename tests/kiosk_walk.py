@@ -200,6 +200,14 @@ def day(shell) -> Iterator[tuple[str, Callable[[], bool]]]:
     yield "next", lambda: machine.view == TALK and shell.screen.picture.time_ms > 0
     keys("escape f1 ctrl+q alt+f4 ctrl+w")
     yield "still", lambda: True
+    corner = hold_corner(shell)
+    yield "corner", lambda: machine.asking
+    corner.touch_up()
+    press(shell, "Cancel")
+    yield "put_away", lambda: not machine.asking
+    keys("ctrl+alt+q")
+    yield "by_keys", lambda: machine.asking
+    keys("escape")
     Window.dispatch("on_request_close")
     yield "asked", lambda: machine.asking
     keys("1 3 5 7 enter")
@@ -261,6 +269,18 @@ def count_objects() -> int:
     dozen visitors, and stay as they are from then on."""
     gc.collect()
     return sum(type(one).__name__ not in LISTENERS for one in gc.get_objects())
+
+
+def hold_corner(shell):
+    """A finger on the upper right corner, as long as it takes; to be lifted."""
+    from kivy.tests.common import UnitTestTouch
+
+    from fingerpost.app.ui import kiosk_window
+
+    kiosk_window.HOLD_S = 0.05
+    finger = UnitTestTouch(shell.right - 20, shell.top - 20)
+    finger.touch_down()
+    return finger
 
 
 def press(shell, words: str) -> None:

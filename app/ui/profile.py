@@ -1,5 +1,7 @@
 """The profiling overlay, for developers: F1, or a long press on the picture."""
 
+import time
+
 from kivy.clock import Clock
 from kivy.metrics import dp
 from kivy.uix.floatlayout import FloatLayout
@@ -22,8 +24,8 @@ class ProfileOverlay(FloatLayout):
         super().__init__()
         self.look = look
         self.on = False
-        self._since_s = 0.0
-        self._slowest_s = 0.0
+        self._since_s = self._slowest_s = 0.0
+        self._n_drawn, self._computed_s = 0, time.thread_time()
 
     def turn(self) -> None:
         """On, or off."""
@@ -36,9 +38,12 @@ class ProfileOverlay(FloatLayout):
         """dt : since the picture before, in seconds"""
         self._slowest_s = max(self._slowest_s, dt)
         self._since_s += dt
+        self._n_drawn += 1
         if not self.on or self._since_s < EVERY_S:
             return
-        words = small(self.look, "\n".join(figures(state, self._slowest_s)))
+        now_s = time.thread_time()
+        each_s, self._computed_s = (now_s - self._computed_s) / self._n_drawn, now_s
+        words = small(self.look, "\n".join(figures(state, each_s, self._slowest_s)))
         panel = Panel(self.look, words, size_hint_x=None, padding=dp(S))
         panel.width = dp(320)
         # Over the conversation, not over hands and face; in a narrow window over the buttons.
@@ -47,16 +52,21 @@ class ProfileOverlay(FloatLayout):
         self.clear_widgets()
         self.add_widget(panel)
         self._since_s = self._slowest_s = 0.0
+        self._n_drawn = 0
 
     def on_touch_down(self, touch: object) -> bool:
         return False  # the screen below gets it
 
 
-def figures(state: AppState, slowest_s: float) -> list[str]:
-    """What there is to say, a line each. slowest_s : the longest time between two pictures"""
+def figures(state: AppState, each_s: float, slowest_s: float) -> list[str]:
+    """What there is to say, a line each.
+
+    each_s : that the window's thread computes for a picture of it
+    slowest_s : the longest time between two pictures
+    """
     lines = [
-        _("window: {fps:.0f} pictures a second, slowest {ms:.0f} ms").format(
-            fps=Clock.get_fps(), ms=slowest_s * 1000
+        _("window: {fps:.0f} pictures a second, {ms:.1f} ms each, slowest {most:.0f} ms").format(
+            fps=Clock.get_fps(), ms=each_s * 1000, most=slowest_s * 1000
         )
     ]
     worker = state.worker
