@@ -43,6 +43,7 @@ from fingerpost.edge_runtime.pack_check import Golden
 from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION
 from fingerpost.trainer.evaluate import Answers, answers_to, load_for_answers, main_figures
 from fingerpost.trainer.experts import hash_of_expert
+from fingerpost.trainer.models.pocket_graphs import Graph
 from fingerpost.trainer.models.signet import Signet
 from fingerpost.trainer.models.signet_routing import PRIORS
 from fingerpost.trainer.shards import Clip
@@ -68,6 +69,7 @@ class ExpertsSource:
         self._decide_frames = decide_frames
         self.question = _question(checkpoint, self._task.settings, self._clips)
         self.graphs = experts_graphs(self._network, self._task.settings)
+        self.shared_graphs: dict[str, Graph] = {}
         self.n_samples, self.has_clips = len(self._clips), True
         self._loss: Callable[[], float] | None = None
         self._answers = self._say_eager()

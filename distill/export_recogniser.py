@@ -64,6 +64,7 @@ class RecogniserSource:
         self._clips = list(clips)
         self._task: Any = load_for_answers(checkpoint, {})[1] if clips else None
         self.graphs = recogniser_graphs(self._network.eval(), self._info)
+        self.shared_graphs: dict[str, Graph] = {}
         self.scores = self._run_eager()
         self.n_samples, self.has_clips = len(self._clips) or len(self.scores), bool(clips)
         self.reference = self._figures_of(self.scores) | self._figures_of_clips()

@@ -33,7 +33,7 @@ from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION
 from fingerpost.edge_runtime.translator import Translator
 from fingerpost.edge_runtime.translator_check import scores_of_clip
 from fingerpost.trainer.evaluate import Answers, answers_to, load_for_answers, main_figures
-from fingerpost.trainer.models.pocket_graphs import Graph, graphs_of
+from fingerpost.trainer.models.pocket_graphs import Graph, clip_graphs_of, graphs_of
 from fingerpost.trainer.models.pocket_sizes import STRIDE
 from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.signer_corpus import make_clip
@@ -59,6 +59,7 @@ class TranslatorSource:
             )
         self._clips = list(clips)
         self.graphs = translator_graphs(self._network, self._task.settings)
+        self.shared_graphs = clip_graphs_of(self._network)
         self.n_samples, self.has_clips = len(self._clips), True
         self.loss = score_loss(self.graphs, self._network, self._task, self._clips[:N_CALIBRATED])
         self._answers = self._say_eager()

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fingerpost.edge_runtime.manifest import QUANTIZATIONS, GraphSpec
 
-FORMATS = {  # name to module, with ``build`` and ``SCHEMES``, the kinds that it can do
+FORMATS = {  # name to module, with ``build``, ``SCHEMES`` that it can do, and ``SHARES_WEIGHTS``
     "tflite": "fingerpost.distill.recipes.tflite",
     "executorch": "fingerpost.distill.recipes.executorch",
     "coreml": "fingerpost.distill.recipes.coreml",

@@ -42,9 +42,11 @@ class Source(Protocol):
     reference : figures of the network in PyTorch on the clips that were held back, in percent
     n_samples : clips, or windows, behind these figures
     has_clips : whether any were held back; else the figures are of windows
+    shared_graphs : that have no weights of their own, for files in which graphs share theirs
     """
 
     graphs: dict[str, Graph]
+    shared_graphs: dict[str, Graph]
     reference: dict[str, float]
     n_samples: int
     has_clips: bool
@@ -106,10 +108,12 @@ class Workbench:
         return runs_here(self._format)
 
     def build(self, scheme: Scheme) -> Built:
-        calibration = self._calibrated() if scheme.kind == "int8-static" else {}
-        return self._recipe.build(
-            self.source.graphs, scheme, calibration, self.about.name, **self._options
-        )
+        static = scheme.kind == "int8-static"
+        calibration = self._calibrated() if static else {}
+        graphs = dict(self.source.graphs)
+        if self._recipe.SHARES_WEIGHTS and not static:  # there are no inputs to calibrate them
+            graphs |= self.source.shared_graphs
+        return self._recipe.build(graphs, scheme, calibration, self.about.name, **self._options)
 
     def check_float(self) -> None:
         """ValueError where the files in float32 do not say what the network says."""

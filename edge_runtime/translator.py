@@ -7,8 +7,9 @@
     sentence.answer("English")   # an Answer
     sentence.readings("English") # the likeliest answers, best first
 
-Frames are read ``STEP`` at a time, each once: what later frames need of earlier ones is carried in
-the graphs' states. A sentence is read once for all that it is asked.
+Frames are read ``STEP`` at a time, or more where a pack can and they wait already, each once: what
+later frames need of earlier ones is carried in the graphs' states. A sentence is read once for all
+that it is asked.
 """
 
 import json
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from fingerpost.edge_runtime.pack import Pack
 
 GRAPHS = ("encode", "ctc", "read", "decode_step")
+CLIP_GRAPH = "encode_clip"  # that a pack may have: ``encode`` for more frames at once
 SPACE = "\u2581"  # as tokenizers write it
 N_READINGS = 4  # of a sentence: the best, and three that it may be instead
 
@@ -92,7 +94,8 @@ class Translator:
             if self.words.gloss_order
             else None
         )
-        self._backends = dict(backends or load_backends(pack, GRAPHS))
+        used = [graph for graph in (*GRAPHS, CLIP_GRAPH) if graph in manifest.graphs]
+        self._backends = dict(backends or load_backends(pack, used))
         self._specs = {
             graph: {t.name: t for t in (*spec.inputs, *spec.state)}
             for graph, spec in manifest.graphs.items()
@@ -103,6 +106,14 @@ class Translator:
         }
         self.frames_shape = self._specs["encode"]["keypoints"].shape[1:]
         self.step = self.frames_shape[0]  # frames that are read at once
+        # Graphs that read frames, with how many each: the one of the most frames first.
+        self.readers = [
+            (graph, self._specs[graph]["keypoints"].shape[1])
+            for graph in (CLIP_GRAPH, "encode")
+            if graph in self._backends
+        ]
+        if any(n % self.step for _, n in self.readers):
+            raise ValueError(f"pack {manifest.name} cannot be read in steps: export it again")
         self.n_latents, self.latent_width = self._specs["read"]["latents"].shape[1:]
         self.max_tokens = self._specs["decode_step"]["keys"].shape[3]
 
@@ -163,7 +174,7 @@ class Sentence:
         self._live = LiveGlosses()
         self._state = translator.new_state("encode")
         self._waiting: list[np.ndarray] = []  # frames (69, 4), fewer than a step
-        self._n_steps = 0
+        self._n_read = 0  # frames, those after the end among them
         self._latents: list[np.ndarray] = []  # (d,)
         self._read: dict[str, np.ndarray] | None = None
         self.n_frames = 0  # that were pushed
@@ -188,12 +199,10 @@ class Sentence:
         begun: list[str] = []
         self.n_frames += len(keypoints)
         self._waiting.extend(keypoints)
-        while len(self._waiting) >= self._of.step:
-            frames, self._waiting = (
-                self._waiting[: self._of.step],
-                self._waiting[self._of.step :],
-            )
-            begun += self._step(np.stack(frames), self._of.step)
+        for graph, n in self._of.readers:
+            while len(self._waiting) >= n:
+                frames, self._waiting = self._waiting[:n], self._waiting[n:]
+                begun += self._step(np.stack(frames), n, graph)
         return begun
 
     def end(self) -> list[str]:
@@ -265,18 +274,19 @@ class Sentence:
         said = [self._first(question), *tokens][: self._of.max_tokens]
         return np.stack([self._next(token, i, state) for i, token in enumerate(said)])
 
-    def _step(self, frames: np.ndarray, n_there: int) -> list[str]:
-        """Runs ``encode`` and ``ctc`` on frames (STEP, 69, 4), of which the first ones count."""
+    def _step(self, frames: np.ndarray, n_there: int, graph: str = "encode") -> list[str]:
+        """Runs a reader and ``ctc`` on as many frames (n, 69, 4) as it takes; the first count."""
         mask = (np.arange(len(frames)) < n_there).astype(np.float32)
         out = self._of.run(
-            "encode", {"keypoints": frames[None], "frame_mask": mask[None], **self._state}
+            graph, {"keypoints": frames[None], "frame_mask": mask[None], **self._state}
         )
         self._state = {name: out[name] for name in self._state}
         counts = out["latent_mask"][0] > 0.5
         self._latents += list(out["latents"][0][counts])
-        scores = self._of.run("ctc", {"states": out["states"]})["scores"][0]  # (STEP, V)
-        first = self._n_steps * self._of.step - self._of.words.look_ahead
-        self._n_steps += 1
+        of_steps = np.split(out["states"], len(frames) // self._of.step, axis=1)
+        scores = [s for of in of_steps for s in self._of.run("ctc", {"states": of})["scores"][0]]
+        first = self._n_read - self._of.words.look_ahead
+        self._n_read += len(frames)
         there = [row for i, row in enumerate(scores, first) if 0 <= i < self.n_frames]
         self.scores += there
         self.states += [

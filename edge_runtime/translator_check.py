@@ -67,7 +67,9 @@ def scores_of_clip(
     keypoints : (T, 69, 4), of ``preprocess_live``; tokens : by question, the right ones
     """
     sentence = translator.begin()
-    sentence.push_keypoints(keypoints.astype(np.float32))
+    # As they come live; a whole clip may be read by another graph, which the free answers ask.
+    for start in range(0, len(keypoints), translator.step):
+        sentence.push_keypoints(keypoints[start : start + translator.step].astype(np.float32))
     sentence.end()
     scores = {LIVE: np.stack(sentence.scores)}
     for question, said in tokens.items():

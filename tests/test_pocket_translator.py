@@ -15,7 +15,7 @@ from fingerpost.trainer.models.pocket_encoder import (
     LimitedAttention,
     windows,
 )
-from fingerpost.trainer.models.pocket_graphs import graphs_of, greedy
+from fingerpost.trainer.models.pocket_graphs import clip_graphs_of, graphs_of, greedy
 from fingerpost.trainer.models.pocket_sizes import SIZES, STRIDE, PocketTranslatorConfig
 from fingerpost.trainer.models.pocket_translator import (
     EOS,
@@ -89,16 +89,17 @@ def test_a_clip_in_random_steps_is_the_whole_clip(seed: int) -> None:
     assert whole.states.std() > 0.1
 
 
-def test_latents_of_steps_are_those_of_the_whole_clip() -> None:
+@pytest.mark.parametrize(("name", "step"), [("encode", 8), ("encode_clip", 32)])
+def test_latents_of_steps_are_those_of_the_whole_clip(name: str, step: int) -> None:
     model = tiny()
-    encode = graphs_of(model, 16, 8)["encode"]
+    encode = (graphs_of(model, 16, 8) | clip_graphs_of(model))[name]
     keypoints, mask = clips(1, 32), torch.ones(1, 32)
     mask[:, 21:] = 0
     state, latents, counts = encode.example[2:], [], []
     with torch.no_grad():
         heard = model.read(keypoints[:, :21], mask[:, :21])
-        for at in range(0, 32, 8):
-            part = slice(at, at + 8)
+        for at in range(0, 32, step):
+            part = slice(at, at + step)
             _, new, count, *state = encode.module(keypoints[:, part], mask[:, part], *state)
             latents.append(new)
             counts.append(count)

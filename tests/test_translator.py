@@ -8,7 +8,14 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra train")
 
-from fingerpost.distill.export_translator import TranslatorSource, pieces_of  # noqa: E402
+from fingerpost.distill.export_translator import (  # noqa: E402
+    EagerBackend,
+    TranslatorSource,
+    pieces_of,
+    specs_of,
+)
+from fingerpost.distill.scheme import Scheme  # noqa: E402
+from fingerpost.distill.workbench import About, Workbench  # noqa: E402
 from fingerpost.edge_runtime.keypoints import PoseSequence  # noqa: E402
 from fingerpost.edge_runtime.live_glosses import LiveGlosses  # noqa: E402
 from fingerpost.edge_runtime.manifest import Experts  # noqa: E402
@@ -77,6 +84,60 @@ def test_cut_into_parts_of_any_length_it_says_the_same(translator, clips, length
     assert sentence.n_frames == len(sentence.scores) == len(clips[0].sequence)
     for question in translator.questions:
         assert sentence.answer(question).tokens == whole.answers[question].tokens
+
+
+def test_frames_that_wait_are_read_many_at_once_and_give_the_same(source, translator, clips):
+    graphs = source.graphs | source.shared_graphs
+    pack = source._as_if_packed()
+    specs = {name: specs_of(graph) for name, graph in graphs.items()}
+    pack = dataclasses.replace(pack, manifest=dataclasses.replace(pack.manifest, graphs=specs))
+    recorded = {name: [] for name in graphs}
+    backends = {name: EagerBackend(graph, recorded[name]) for name, graph in graphs.items()}
+    quick = Translator(pack, backends)
+    frames = np.concatenate([frames_of(clip) for clip in clips])[:100]
+
+    def counted(pushes):
+        for calls in recorded.values():
+            calls.clear()
+        said = quick.begin()
+        glosses = [gloss for part in pushes for gloss in said.push_keypoints(part)] + said.end()
+        return said, glosses, [len(recorded[name]) for name in ("encode_clip", "encode", "ctc")]
+
+    plain = translator.begin()
+    wanted = plain.push_keypoints(frames) + plain.end()
+    for pushes, calls in (
+        ([frames], [3, 2, 14]),  # 96 frames, the other 4, and 8 of look-ahead
+        (np.split(frames, 25), [0, 14, 14]),  # live, 4 at a time
+    ):
+        said, glosses, n_calls = counted(pushes)
+        assert n_calls == calls and glosses == wanted
+        np.testing.assert_allclose(np.stack(said.scores), np.stack(plain.scores), atol=1e-5)
+        np.testing.assert_allclose(np.stack(said.states), np.stack(plain.states), atol=1e-5)
+        for question in quick.questions:
+            assert said.answer(question).tokens == plain.answer(question).tokens
+
+
+@pytest.mark.parametrize(
+    ("format", "kind", "there"),
+    [("tflite", "int8", True), ("tflite", "int8-static", False), ("executorch", "int8", False)],
+)
+def test_files_whose_graphs_share_weights_have_it(source, monkeypatch, format, kind, there):
+    bench = Workbench(source, format, About("name", "1", "0" * 64, ()), {})
+    monkeypatch.setattr(bench._recipe, "build", lambda graphs, *rest: graphs)
+    assert ("encode_clip" in bench.build(Scheme(kind))) is there
+    assert "encode_clip" not in source.graphs  # what is calibrated and ranked is there once
+
+
+def test_a_pack_whose_steps_do_not_fit_is_one_line(source):
+    pack = source._as_if_packed()
+    specs = dict(pack.manifest.graphs)
+    keypoints, *others = specs["encode"].inputs
+    odd = (dataclasses.replace(keypoints, shape=(1, 12, *keypoints.shape[2:])), *others)
+    specs["encode_clip"] = dataclasses.replace(specs["encode"], inputs=odd)
+    pack = dataclasses.replace(pack, manifest=dataclasses.replace(pack.manifest, graphs=specs))
+    backends = {name: EagerBackend(source.graphs["encode"], None) for name in specs}
+    with pytest.raises(ValueError, match="cannot be read in steps: export it again"):
+        Translator(pack, backends)
 
 
 def test_the_scores_of_frames_are_the_network_s(source, translator, clips):

@@ -37,6 +37,7 @@ from fingerpost.trainer.models.pocket_graphs import Graph
 
 BACKEND = "coreml"
 SCHEMES = ("none", "fp16", "int8", "int4")
+SHARES_WEIGHTS = False  # those of several graphs are in the file once
 
 
 def build(

@@ -29,8 +29,9 @@ from fingerpost.distill.recipes.tensor_specs import spec_of
 from fingerpost.distill.scheme import Built, Calibration, Scheme
 from fingerpost.trainer.models.pocket_graphs import Graph
 
-__all__ = ["BACKEND", "DELEGATES", "SCHEMES", "build"]
+__all__ = ["BACKEND", "DELEGATES", "SCHEMES", "SHARES_WEIGHTS", "build"]
 BACKEND = "executorch"
+SHARES_WEIGHTS = False  # those of several graphs are in the file once
 DELEGATES = {  # by name, the kinds that can be built for it
     "xnnpack": SCHEMES,
     "coreml": ("none", "fp16", "int8"),

@@ -33,6 +33,7 @@ from fingerpost.trainer.models.pocket_graphs import Graph
 
 BACKEND = "onnx"
 SCHEMES = ("none", "fp16", "int8", "int8-static", "int4")
+SHARES_WEIGHTS = False  # those of several graphs are in the file once
 OPSET = 20  # the first with Gelu as one operator
 LARGEST = 2**31  # numbers in a layer's weights, for the exporter to have them ready
 

@@ -43,6 +43,7 @@ from fingerpost.trainer.models.pocket_graphs import Graph
 
 BACKEND = "tflite"
 SCHEMES = ("none", "fp16", "int8", "int8-static", "int4")
+SHARES_WEIGHTS = True  # those of several graphs are in the file once
 _INTEGERS = "int32"
 # By the first graph's module: the fingerprint of the graphs, and their file in float32.
 _converted: WeakKeyDictionary[nn.Module, tuple[str, bytes]] = WeakKeyDictionary()

@@ -1,7 +1,7 @@
-"""A sentence of 4 seconds: an int8 pack against the same student in PyTorch, and against a teacher.
+"""Sentences of 4 seconds: an int8 pack against the same student in PyTorch, and against a teacher.
 
     python tests/bench/bench_translate.py [--size nano] [--checkpoint DIR] [--pack FILE]
-        [--rounds 5] [--threads 2] [--teacher base tiny none]
+        [--corpus SHARDS] [--rounds 5] [--threads 2] [--teacher base tiny none]
 
 pack     the student as a device runs it: LiteRT, int8, one thread; every step of ``encode`` and
          ``ctc`` that 100 frames take, ``read``, and ``decode_step`` for each token, greedily
@@ -9,12 +9,15 @@ student  eager PyTorch, float32: ``read`` and ``generate`` with one beam; no glo
 teacher  eager PyTorch, float32: Uni-Sign with random weights and a language model of mT5-base's
          shape (582 million parameters), ``generate`` with one beam after a prompt of 10 tokens
 
-They take turns in one process, so that a busy machine slows all alike. Medians are printed: of
-seconds by the clock, and of seconds of processor time, which a busy machine changes less.
+They take turns in one process, so that a busy machine slows all alike; in a turn each says all the
+sentences. Medians are printed of a sentence: of seconds by the clock, and of seconds of processor
+time, which a busy machine changes less.
 
 Random weights do not know when a sentence ends, so without --checkpoint all are made to say
 --tokens tokens. A checkpoint of the task pocket_translation says what it says; the teacher is made
 to say as many. --pack is an exported pack of that checkpoint; else its graphs are built here.
+--corpus has the sentences: ten of its test split, the nearest to 4 seconds; else the rendered
+signer has one.
 """
 
 import argparse
@@ -22,7 +25,7 @@ import dataclasses
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +41,11 @@ from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION
 from fingerpost.edge_runtime.preprocess_live import FPS, preprocess_live
 from fingerpost.edge_runtime.translator import Translator
 from fingerpost.trainer.evaluate import load_for_answers
-from fingerpost.trainer.models.pocket_graphs import graphs_of
+from fingerpost.trainer.models.pocket_graphs import clip_graphs_of, graphs_of
 from fingerpost.trainer.models.pocket_sizes import STEP, PocketTranslatorConfig
 from fingerpost.trainer.models.pocket_translator import EOS, Asked, PocketTranslator
 from fingerpost.trainer.models.uni_sign import Prompt, UniSign, UniSignConfig
+from fingerpost.trainer.shards import open_shards
 from fingerpost.trainer.signer_corpus import make_clip
 
 N_FRAMES = 100  # 4 seconds at 25 frames a second
@@ -49,7 +53,8 @@ N_PIECES, N_GLOSSES = 2000, 150  # of a student with random weights, as the sign
 QUESTION = "English"
 NEVER = -1  # a token that is never said
 GOALS = {"student": 1 / 5, "teacher": 1 / 50}  # of their time that the pack may take
-Say = Callable[[], int]  # translates the sentence; the number of tokens that were said
+N_SENTENCES = 10  # of a corpus
+Say = Callable[[np.ndarray], int]  # translates a sentence; the number of tokens that were said
 
 
 def new_student(given: argparse.Namespace) -> PocketTranslator:
@@ -60,18 +65,26 @@ def new_student(given: argparse.Namespace) -> PocketTranslator:
     return PocketTranslator(config).eval()
 
 
-def sentence() -> np.ndarray:
-    """(100, 69, 4): the rendered signer's sentence of nearly that length, brought to it."""
-    clips = [make_clip("val", number).sequence for number in range(8)]
-    nearest = min(clips, key=lambda clip: abs(len(clip) - N_FRAMES))
-    frames = np.linspace(0, len(nearest) - 1, N_FRAMES).round().astype(int)
-    return preprocess_live(nearest)[frames]
+def sentences(corpus: Path | None) -> list[np.ndarray]:
+    """(100, 69, 4) each: those of nearly that length, brought to it."""
+    if corpus:
+        shards = open_shards(corpus).in_split("test")
+        nearest = np.abs(shards.n_frames - N_FRAMES).argsort(kind="stable")[:N_SENTENCES]
+        clips = [shards[int(i)].sequence for i in nearest]
+    else:
+        made = [make_clip("val", number).sequence for number in range(8)]
+        clips = [min(made, key=lambda clip: abs(len(clip) - N_FRAMES))]
+    return [preprocess_live(clip)[_frames(len(clip))] for clip in clips]
+
+
+def _frames(n: int) -> np.ndarray:
+    return np.linspace(0, n - 1, N_FRAMES).round().astype(int)
 
 
 def pack_of(model: PocketTranslator, folder: Path) -> Path:
     """A pack whose glosses and pieces are numbers: it is as fast as one with words."""
     config = model.config
-    built = tflite.build(graphs_of(model), Scheme("int8"), {}, "translator")
+    built = tflite.build(graphs_of(model) | clip_graphs_of(model), Scheme("int8"), {}, "translator")
     manifest = Manifest(
         name="student",
         version="1",
@@ -103,14 +116,14 @@ def pack_of(model: PocketTranslator, folder: Path) -> Path:
     return write_pack(folder / "student.fpk", manifest, files).path
 
 
-def by_pack(path: Path, keypoints: np.ndarray, n_tokens: int) -> Say:
+def by_pack(path: Path, n_tokens: int) -> Say:
     """n_tokens : to say; 0 = until it ends by itself"""
     translator = Translator(open_pack(path))
     if n_tokens:
         translator.words = dataclasses.replace(translator.words, end=NEVER)
         translator.max_tokens = n_tokens
 
-    def say() -> int:
+    def say(keypoints: np.ndarray) -> int:
         said = translator.begin()
         said.push_keypoints(keypoints)
         said.end()
@@ -119,31 +132,32 @@ def by_pack(path: Path, keypoints: np.ndarray, n_tokens: int) -> Say:
     return say
 
 
-def by_student(model: PocketTranslator, keypoints: np.ndarray, n_tokens: int) -> Say:
-    clip, mask = torch.from_numpy(keypoints)[None], torch.ones(1, len(keypoints))
+def by_student(model: PocketTranslator, n_tokens: int) -> Say:
+    mask = torch.ones(1, N_FRAMES)
     question = model.config.questions.index(QUESTION)
     asked = Asked(torch.tensor([0]), torch.tensor([question]))
     force(model.language_model, n_tokens)
 
     @torch.inference_mode()
-    def say() -> int:
+    def say(keypoints: np.ndarray) -> int:
+        clip = torch.from_numpy(keypoints)[None]
         answer = model.generate(model.read(clip, mask), asked, 1, n_tokens or 31)
         return int((answer[0] > EOS).sum())
 
     return say
 
 
-def by_teacher(size: str, keypoints: np.ndarray, n_tokens: int) -> Say:
+def by_teacher(size: str, n_tokens: int) -> Say:
     torch.manual_seed(0)
     model = UniSign(UniSignConfig({"model_type": "mt5", **SIZES[size]})).eval()
     ids = torch.randint(3, SIZES[size]["vocab_size"], (1, PROMPT_TOKENS))
     prompt = Prompt(ids, torch.ones_like(ids))
-    clip = torch.from_numpy(keypoints[..., [0, 1, 3]].clip(-1, 1))[None]  # x, y, confidence
-    mask = torch.ones(1, len(keypoints), dtype=torch.long)
+    mask = torch.ones(1, N_FRAMES, dtype=torch.long)
     force(model.language_model, n_tokens)
 
     @torch.inference_mode()
-    def say() -> int:
+    def say(keypoints: np.ndarray) -> int:
+        clip = torch.from_numpy(keypoints[..., [0, 1, 3]].clip(-1, 1))[None]  # x, y, confidence
         return model.generate(clip, mask, prompt, 1, n_tokens).shape[1] - 1
 
     return say
@@ -155,16 +169,19 @@ def force(language_model: Any, n_tokens: int) -> None:
         language_model.generation_config.min_new_tokens = n_tokens
 
 
-def take_turns(sayers: dict[str, Say], rounds: int) -> dict[str, tuple[float, float]]:
+def take_turns(
+    sayers: dict[str, Say], clips: Sequence[np.ndarray], rounds: int
+) -> dict[str, tuple[float, float]]:
     """Medians of seconds by the clock and of the processor; the first round is not counted."""
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in sayers}
     for turn in range(rounds + 1):
         for name, say in sayers.items():
-            start, start_processor = time.perf_counter(), time.process_time()
-            say()
-            took = time.perf_counter() - start, time.process_time() - start_processor
-            if turn:
-                seconds[name].append(took)
+            for clip in clips:
+                start, start_processor = time.perf_counter(), time.process_time()
+                say(clip)
+                took = time.perf_counter() - start, time.process_time() - start_processor
+                if turn:
+                    seconds[name].append(took)
     return {
         name: (statistics.median(clock), statistics.median(processor))
         for name, (clock, processor) in ((n, zip(*s, strict=True)) for n, s in seconds.items())
@@ -176,6 +193,7 @@ def main() -> None:
     parser.add_argument("--size", choices=["nano", "small", "base"], default="nano")
     parser.add_argument("--checkpoint", type=Path, help="of the task pocket_translation")
     parser.add_argument("--pack", type=Path, help="of that checkpoint, exported")
+    parser.add_argument("--corpus", type=Path, help="shards of sentences that the checkpoint knows")
     parser.add_argument("--tokens", type=int, default=12, help="to say, without a checkpoint")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2, help="of PyTorch; a pack has one")
@@ -184,17 +202,17 @@ def main() -> None:
     if given.pack and not given.checkpoint:
         parser.error("--pack is of a checkpoint: give --checkpoint too")
     torch.set_num_threads(given.threads)
-    model, keypoints = new_student(given), sentence()
+    model, clips = new_student(given), sentences(given.corpus)
     n_tokens = 0 if given.checkpoint else given.tokens
     with tempfile.TemporaryDirectory() as folder:
         path = given.pack or pack_of(model, Path(folder))
         print(f"pack {open_pack(path).size_bytes / 1e6:.2f} MB")
-        sayers = {"pack": by_pack(path, keypoints, n_tokens)}
-    sayers["student"] = by_student(model, keypoints, n_tokens)
-    said = {name: say() for name, say in sayers.items()}
+        sayers = {"pack": by_pack(path, n_tokens)}
+    sayers["student"] = by_student(model, n_tokens)
+    said = {n: round(statistics.mean(map(say, clips))) for n, say in sayers.items()}
     if given.teacher != "none":
-        sayers["teacher"] = by_teacher(given.teacher, keypoints, max(said["pack"], 1))
-    medians = take_turns(sayers, given.rounds)
+        sayers["teacher"] = by_teacher(given.teacher, max(said["pack"], 1))
+    medians = take_turns(sayers, clips, given.rounds)
     for name, (clock, processor) in medians.items():
         n = f"{said.get(name, said['pack'])} tokens"
         print(f"{name:8s} {clock:8.4f} s   {processor:8.4f} s of the processor   {n}")

@@ -1,6 +1,7 @@
 """A pocket translator as a device runs it: four graphs of fixed shapes, one clip at a time.
 
 encode       8 frames and the stream's state in; 8 states, 2 latents and the state out
+             (``encode_clip``, which some files have beside it: the same for 32 frames)
 ctc          8 states to a score for each gloss
 read         the latents of a sentence to the keys and values that every word asks: once a sentence
 decode_step  a token and the words so far (their keys and values) to scores of the next token
@@ -22,6 +23,7 @@ from fingerpost.trainer.models.pocket_translator import PocketTranslator, shown
 
 N_LATENTS = 64  # of the longest sentence: 256 frames
 MAX_TOKENS = 32  # of the longest answer, with its question
+CLIP_STEP = 32  # frames that ``encode_clip`` reads at once
 
 
 class Graph(NamedTuple):
@@ -46,19 +48,13 @@ def graphs_of(
     """
     model = model.eval()
     config = model.config
-    stream = model.poses.empty_state()
     step = DecodeStep(model, max_tokens)
     sentence = torch.zeros(
         config.n_decoder_layers, 1, config.n_reader_heads, n_latents, config.d_kv
     )
     said = torch.zeros(config.n_decoder_layers, 1, config.n_reader_heads, max_tokens, config.d_kv)
     return {
-        "encode": Graph(
-            Encode(model),
-            (torch.zeros(1, STEP, 69, 4), torch.ones(1, STEP), *stream),
-            ("keypoints", "frame_mask", "memory", "seen"),
-            ("states", "latents", "latent_mask", "memory", "seen"),
-        ),
+        "encode": _encode(model, STEP),
         "ctc": Graph(
             model.gloss_head, (torch.zeros(1, STEP, config.width),), ("states",), ("scores",)
         ),
@@ -88,8 +84,26 @@ def graphs_of(
     }
 
 
+def clip_graphs_of(model: PocketTranslator) -> dict[str, Graph]:
+    """``encode_clip``: what ``encode`` does, for ``CLIP_STEP`` frames that wait already.
+
+    Four calls of ``encode`` take about twice its time. It has no weights of its own, so it is for
+    formats whose graphs share theirs; elsewhere the file would hold them twice.
+    """
+    return {"encode_clip": _encode(model.eval(), CLIP_STEP)}
+
+
+def _encode(model: PocketTranslator, n_frames: int) -> Graph:
+    return Graph(
+        Encode(model),
+        (torch.zeros(1, n_frames, 69, 4), torch.ones(1, n_frames), *model.poses.empty_state()),
+        ("keypoints", "frame_mask", "memory", "seen"),
+        ("states", "latents", "latent_mask", "memory", "seen"),
+    )
+
+
 class Encode(nn.Module):
-    """One step of the stream, ``STEP`` frames."""
+    """One step of the stream."""
 
     def __init__(self, model: PocketTranslator) -> None:
         super().__init__()
@@ -99,10 +113,10 @@ class Encode(nn.Module):
     def forward(
         self, keypoints: Tensor, frame_mask: Tensor, memory: Tensor, seen: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """keypoints : (1, 8, 69, 4); frame_mask : (1, 8); memory, seen : of ``StreamState``
+        """keypoints : (1, n, 69, 4); frame_mask : (1, n); memory, seen : of ``StreamState``
 
-        Returns states (1, 8, D) of the frames ``look_ahead`` before, their latents (1, 2, d) and
-        which of these count (1, 2), and the state. The first latents of a stream do not count.
+        Returns states (1, n, D) of the frames ``look_ahead`` before, their latents (1, n / 4, d),
+        which of these count (1, n / 4), and the state. The first latents of a stream do not count.
         """
         frames, state = self.poses.step(keypoints, frame_mask, StreamState(memory, seen))
         latents, mask = self.perceiver(frames, shown(self.gloss_head, frames.states))
