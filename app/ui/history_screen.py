@@ -168,8 +168,9 @@ class HistoryScreen(BoxLayout):
 
 
 def when(time_ms: int) -> str:
-    """Day and time, as the date is written here."""
-    return time.strftime("%x %H:%M", time.localtime(time_ms / 1000))
+    """Day and time, of the clock on the wall."""
+    # Year first: it is read the same everywhere. "%x" is American unless the process has a locale.
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(time_ms / 1000))
 
 
 def documents() -> Path:
