@@ -19,7 +19,13 @@ from fingerpost.trainer.compare_sigma_clips import (
     single_real_signs,
     with_body,
 )
-from fingerpost.trainer.compare_sigma_runs import Bench, kept_features, trained, with_settings
+from fingerpost.trainer.compare_sigma_runs import (
+    Bench,
+    averaged,
+    kept_features,
+    trained,
+    with_settings,
+)
 from fingerpost.trainer.feed import Clips, PreparedClips, plain_batches
 from fingerpost.trainer.recipe import Recipe, read_recipe
 from fingerpost.trainer.sentences.real_signs import RealSigns, in_one_picture
@@ -180,8 +186,11 @@ def test_worlds_of_two_corpora_have_the_same_glosses(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("task", ["translation", "sigma", "sigma_pretraining"])
-def test_features_stand_for_keypoints(recipe: Recipe, tmp_path: Path, task: str) -> None:
+def test_features_stand_for_keypoints(
+    recipe: Recipe, tmp_path: Path, task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same loss, and the same answers, as the network that looks at the keypoints."""
+    monkeypatch.setattr("fingerpost.trainer.compare_sigma_runs.BY", 1)
     bench = Bench(recipe, tmp_path)
     kept = bench.clips(task, ("text",), "test")
     torch.manual_seed(1)
@@ -265,6 +274,13 @@ def test_features_are_kept_and_damage_is_told(recipe: Recipe, tmp_path: Path) ->
     file.write_bytes(b"PK nothing")
     with pytest.raises(ValueError, match="is damaged; delete it"):
         kept_features(recipe, tmp_path)
+
+
+def test_frames_are_averaged_by_twos() -> None:
+    frames = np.array([[1, 2], [3, 4], [5, 9]], np.float16)
+    assert averaged(frames, 2).tolist() == [[2, 3], [5, 9]]
+    assert averaged(frames, 1).tolist() == frames.tolist()
+    assert averaged(frames, 2).dtype == np.float16
 
 
 def test_a_table_by_hand() -> None:

@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("recipe", type=Path, help="a .toml file, or the name of a bundled one")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder of the figures")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--pre", type=int, default=150, help="steps of each pre-training")
+    parser.add_argument("--pre", type=int, default=120, help="steps of each pre-training")
     parser.add_argument("--seeds", type=int, default=3, help="so many, from the recipe's seed")
     parser.add_argument("--only", action="append", choices=list(WAYS), help="repeatable")
     given = parser.parse_args()
