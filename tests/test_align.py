@@ -130,6 +130,9 @@ class Told:
         self.silent, self.wrong = silent, wrong
         self.windows: list[Window] = []
 
+    def listener(self, sequence, texts):
+        return None
+
     def spans(self, sequence, questions):
         assert sequence.fps == self.fps
         answers = []

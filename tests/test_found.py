@@ -321,18 +321,54 @@ def test_losses_are_of_sentences_and_of_digits() -> None:
     assert model(keypoints, mask, prompt, labels[[0, 0]], everything).translation == 0
 
 
-def test_digits_are_asked_for_one_after_the_other() -> None:
+def likeliest_digits(
+    model: Found, embeds: torch.Tensor, heard: torch.Tensor, n_beams: int
+) -> list[int]:
+    """The same by plain loops, of one row: after each digit the best n beginnings stay."""
+    beams: list[tuple[float, list[int]]] = [(0.0, [])]
+    for place in range(7):
+        longer = []
+        for score, said in beams:
+            if place == 3:
+                longer.append((score, [*said, 30]))
+                continue
+            start = torch.tensor([[0, *said]])
+            logits = model.language_model(
+                inputs_embeds=embeds, attention_mask=heard, decoder_input_ids=start
+            ).logits[0, -1, 20:30]
+            scores = logits.log_softmax(dim=-1).tolist()
+            longer += [(score + new, [*said, 20 + digit]) for digit, new in enumerate(scores)]
+        beams = sorted(longer, reverse=True)[:n_beams]
+    return [token - 20 for token in beams[0][1] if token != 30]
+
+
+def test_digits_are_written_by_beam_search_over_digits_alone() -> None:
     model = found()
     with torch.no_grad():
         model.language_model.get_output_embeddings().weight.mul_(30)
     keypoints, mask, prompt = a_batch()
-    logits = model.place(keypoints, mask, prompt, TOKENS)
-    assert logits.shape == (2, 6, 10)
-    said = TOKENS[logits.argmax(dim=-1)]
-    answers = torch.cat([said[:, :3], TOKENS[10:].expand(2, 1), said[:, 3:]], dim=1)
-    embeds, heard = model.embed(keypoints, mask, prompt)
-    whole = model.language_model(inputs_embeds=embeds, attention_mask=heard, labels=answers).logits
-    torch.testing.assert_close(logits, whole[:, PLACES][..., 20:30], rtol=1e-3, atol=1e-3)
+    with torch.no_grad():
+        embeds, heard = model.embed(keypoints, mask, prompt)
+        for n_beams in (1, 4):
+            digits = model.place(keypoints, mask, prompt, TOKENS, n_beams)
+            rows = [
+                likeliest_digits(model, embeds[i : i + 1], heard[i : i + 1], n_beams)
+                for i in range(2)
+            ]
+            assert digits.tolist() == rows
+
+
+def test_kept_features_are_those_of_the_backbone() -> None:
+    model = found()
+    keypoints, mask, prompt = a_batch()
+    features = model.poses(keypoints, mask)
+    nothing = keypoints[:, :0]
+    for given, again in zip(
+        model.embed(keypoints, mask, prompt),
+        model.embed(nothing, mask, prompt, features=features),
+        strict=True,
+    ):
+        torch.testing.assert_close(given, again)
 
 
 def test_a_latent_shows_what_its_middle_frame_shows() -> None:

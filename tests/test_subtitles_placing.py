@@ -12,7 +12,13 @@ from fingerpost.trainer.segmentation.stretches import signing_stretches
 from fingerpost.trainer.subtitles import activity
 from fingerpost.trainer.subtitles.offsets import slow_offsets
 from fingerpost.trainer.subtitles.placing import place_subtitles
-from fingerpost.trainer.subtitles.runs import Expected, PlacingSettings, Signs, best_runs
+from fingerpost.trainer.subtitles.runs import (
+    Expected,
+    PlacingSettings,
+    Signs,
+    best_runs,
+    likely_runs,
+)
 from fingerpost.trainer.subtitles.scores import score_alignments
 
 
@@ -205,3 +211,67 @@ def test_a_landmarkers_keypoints_are_made_a_view():
     shape = (25, len(MEDIAPIPE_HOLISTIC))
     full = PoseSequence(np.zeros((*shape, 3)), np.zeros(shape), 25.0, MEDIAPIPE_HOLISTIC)
     assert activity.small_view(full).schema == to_view(full, SIGN69).schema
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_likely_runs_are_those_that_cost_least_by_themselves(seed):
+    rng = np.random.default_rng(seed)
+    signs = Signs.of([stretch[:4] for stretch in talk(2, seed)[0]])
+    k = len(signs.start)
+    expected = Expected(
+        0.5, rng.uniform(4000, float(signs.end[-1]), 2), np.full(2, 900.0), 900, 0.3
+    )
+    settings = PlacingSettings(left_over=0.0, skipped=0.0)
+    for n, likely in enumerate(likely_runs(signs, expected, settings, 5)):
+
+        def alone(run, n=n):
+            return cost_of(signs, [None] * n + [run], expected, settings)
+
+        every = [(a, b) for a in range(k) for b in range(a + 1, k + 1)]
+        assert [alone(run) for run in likely] == pytest.approx(sorted(map(alone, every))[:5])
+
+
+def test_only_runs_that_were_heard_can_be_had_and_cost_more():
+    signs = Signs.of([[Span(0, 500), Span(500, 1000), Span(1000, 1500)]])
+    expected = Expected(0.5, np.array([750.0]), np.array([1500.0]), 500.0, 0.4)
+    settings = PlacingSettings()
+    whole, one = {(0, 3): 0.0}, {(1, 2): 0.0}
+    assert best_runs(signs, expected, settings)[0] == [(0, 3)]
+    runs, cost = best_runs(signs, expected, settings, [one])
+    assert runs == [(1, 2)]
+    assert cost == pytest.approx(cost_of(signs, runs, expected, settings))
+    assert best_runs(signs, expected, settings, [{**one, (0, 3): 50.0}])[0] == [(1, 2)]
+    assert best_runs(signs, expected, settings, [{(0, 3): 2.0}])[1] == pytest.approx(
+        best_runs(signs, expected, settings, [whole])[1] + 2
+    )
+    assert best_runs(signs, expected, settings, [{}])[0] == [None]
+
+
+def test_a_model_that_reads_signing_tells_sentences_apart_that_motion_cannot():
+    """Four sentences without a rest between them, subtitles off by seconds and of any length."""
+    rng = np.random.default_rng(4)
+    now, stretches, times = 2000, [], []
+    for number in range(80):
+        cuts = now + np.concatenate([[0], np.cumsum(rng.integers(350, 900, rng.integers(2, 9)))])
+        signs = [Span(int(a), int(b)) for a, b in itertools.pairwise(cuts)]
+        stretches[number // 4 :] = [[*(stretches[number // 4 :] or [[]])[0], *signs]]
+        times.append((int(cuts[0]), int(cuts[-1])))
+        now = int(cuts[-1]) + (2500 if number % 4 == 3 else 0)
+    texts = ["the same"] * 80
+    starts = [start for start, _ in shifted(times, -2000, 800)]
+    given = [(start, start + int(rng.integers(1000, 4000))) for start in starts]
+
+    def listen(heard):
+        """The likelier, the more of it is shared."""
+        true = np.array([times[n] for n, _ in heard])
+        said = np.array([span for _, span in heard])
+        shared = np.minimum(true, said)[:, 1] - np.maximum(true, said)[:, 0]
+        whole = np.maximum(true, said)[:, 1] - np.minimum(true, said)[:, 0]
+        return 12 * shared / whole
+
+    near = PlacingSettings(reach_ms=4000, heard=1.0)
+    by_motion, _ = place_subtitles(given, texts, stretches, near)
+    heard, _ = place_subtitles(given, texts, stretches, near, listen)
+    of_motion, of_both = (score_alignments([(times, s)]).f1[0.50] for s in (by_motion, heard))
+    assert of_motion < 70
+    assert of_both > 95

@@ -1,4 +1,4 @@
-"""Long videos with subtitles as clips to learn from: each subtitle with what is signed around it.
+"""What found learns from, cut out of longer clips: subtitles with their surroundings, single signs.
 
 "Lost in Translation, Found in Embeddings: Sign Language Translation and Alignment", Sec. 4.1 and
 4.2: subtitles of 1 to 20 seconds with at most 80 words; windows of 20 seconds that need not be
@@ -7,20 +7,27 @@ middle: training moves the window within it. Clips of neighbours overlap; a corp
 times larger as a window is longer than a subtitle.
 
     write_cue_clips(Path("shards/ssa"), [Subtitled("film", sequence, cues, "train")])
+
+Where it is known when each gloss of a sentence is signed, its signs are clips to pre-train the
+backbones on: of 24 frames (Sec. 4.1), around the middle of each sign. So they have the signs before
+and after at their ends, as in a window of a long video.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fingerpost.edge_runtime.keypoints import PoseSequence
 from fingerpost.edge_runtime.timed_text import Cue
-from fingerpost.trainer.shards import Clip, ShardsAbout, ShardWriter
+from fingerpost.trainer.shards import Clip, Shards, ShardsAbout, ShardWriter
+from fingerpost.trainer.subtitles.windows import part
 from fingerpost.trainer.tasks.found_settings import CUE, SPOKEN_CUE
 
 AROUND_S = 15.0  # on both sides of a subtitle's middle: half a window, and 5 s to move it
 DURATION_MS = (1000, 20_000)  # Sec. 4.1
 MOST_WORDS = 80
+SIGN_FRAMES = 24  # of a single sign's clip, Sec. 4.1
 
 
 @dataclass(frozen=True)
@@ -109,3 +116,52 @@ def write_cue_clips(
                 if clip.id not in writer.ids:
                     writer.add(clip)
                     yield clip
+
+
+def sign_clips(clips: Iterable[Clip], most: int = 0, n_frames: int = SIGN_FRAMES) -> Iterator[Clip]:
+    """A clip for each sign of each clip whose spans are known, in their order, without a text.
+
+    most : so many of a gloss in a split, the first ones; 0 = all
+    n_frames : of each, around the sign's middle; fewer where the sentence has not so many
+    ValueError for numbers that cannot be.
+    """
+    if n_frames < 1 or most < 0:
+        raise ValueError(f"a sign's clip has at least 1 frame, got {n_frames}; most is 0 or above")
+    taken: Counter[tuple[str, str]] = Counter()
+    for clip in clips:
+        sequence = clip.sequence
+        for number, ((start_ms, end_ms), gloss) in enumerate(
+            zip(clip.spans, clip.glosses, strict=False)  # no spans: no signs
+        ):
+            taken[clip.split, gloss] += 1
+            if most and taken[clip.split, gloss] > most:
+                continue
+            middle = (start_ms + end_ms) / 2 * sequence.fps / 1000
+            last = min(max(round(middle + n_frames / 2), n_frames), len(sequence))
+            cut = part(sequence, max(last - n_frames, 0), last)
+            yield replace(
+                clip,
+                id=f"{clip.id}-{number:02d}",
+                glosses=(gloss,),
+                text="",
+                text_language="",
+                sequence=replace(cut, start_ms=0),
+                spans=((0, round(cut.duration_ms)),),
+            )
+
+
+def write_sign_clips(folder: Path, shards: Shards, most: int = 0) -> Iterator[Clip]:
+    """Writes the signs of shards as shards, and yields each that was written.
+
+    Goes on where it was stopped. ValueError where no clip has spans of glosses.
+    """
+    about = ShardsAbout(corpus=f"signs of {shards.about.corpus}", schema=shards.about.schema)
+    found = False
+    with ShardWriter(folder, about, resume=True) as writer:
+        for clip in sign_clips(shards, most):
+            found = True
+            if clip.id not in writer.ids:
+                writer.add(clip)
+                yield clip
+    if not found:
+        raise ValueError(f"{shards.folder}: no clip says when its glosses are signed")

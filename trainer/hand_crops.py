@@ -112,7 +112,7 @@ def cut_hands(
         if side == 0:
             return ClipHands.none()
         corners = {name: top_left(hand.xy * size, side) for name, hand in hands.items()}
-        for t, rgb in _nearest(pictures, times_ms, str(media)):
+        for t, rgb in nearest_pictures(pictures, times_ms, str(media)):
             for name, hand in hands.items():
                 for i in np.flatnonzero(hand.frames == t):
                     cut[name].append(cut_square(rgb, corners[name][i], side))
@@ -237,10 +237,13 @@ def _sample(
     return _Sampled(frames, xy)
 
 
-def _nearest(
+def nearest_pictures(
     pictures: Pictures, times_ms: dict[int, int], name: str
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yields each frame with the picture nearest in time. times_ms : of frames, both rising."""
+    """Yields each frame with the picture nearest in time. times_ms : of frames, both rising.
+
+    name : of the media, for the ValueError where they end before the last frame
+    """
     wanted = deque(times_ms.items())
     before: tuple[int, np.ndarray] | None = None
     for now in pictures:

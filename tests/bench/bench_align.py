@@ -4,27 +4,49 @@
 
 A stream is a folder that ``fingerpost shards make-streams`` wrote; without one, five minutes are
 made. Scored are the subtitles as they come, as motion alone moves them and, with a checkpoint, as
-its model does. CPU seconds are those of this process with all its threads, from keypoints in memory
+its model does: by its answers alone, by how likely it thinks the texts alone, and by both. CPU
+seconds are those of this process with all its threads, from keypoints in memory
 to new times.
 """
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from fingerpost.app.terminal import CountedBar, print_columns
+from fingerpost.edge_runtime.keypoints import PoseSequence
 from fingerpost.edge_runtime.timed_text import Cue
 from fingerpost.trainer.sentences.subtitle_streams import (
     SubtitleStream,
     make_subtitle_stream,
     read_subtitle_stream,
 )
-from fingerpost.trainer.subtitles.aligner import WindowReader, align_subtitles
+from fingerpost.trainer.subtitles.aligner import Question, WindowReader, align_subtitles
+from fingerpost.trainer.subtitles.placing import Listener
 from fingerpost.trainer.subtitles.scores import OVERLAPS, Placed, Times, score_alignments
 
 MADE_MINUTES = 5
 
 Pairs = list[tuple[Times, Placed]]
+
+
+class Half:
+    """A model of which only the answers are asked for, or only how likely texts are."""
+
+    def __init__(self, reader: WindowReader, answers: bool) -> None:
+        self.reader, self.answers = reader, answers
+        self.view, self.fps, self.n_frames = reader.view, reader.fps, reader.n_frames
+
+    def listener(self, sequence: PoseSequence, texts: Sequence[str]) -> Listener | None:
+        return None if self.answers else self.reader.listener(sequence, texts)
+
+    def spans(
+        self, sequence: PoseSequence, questions: Sequence[Question]
+    ) -> list[tuple[float, float] | None]:
+        if not self.answers:
+            return [None] * len(questions)
+        return self.reader.spans(sequence, questions)
 
 
 def times_of(cues: tuple[Cue, ...]) -> list[tuple[int, int]]:
@@ -60,7 +82,10 @@ def main() -> None:
     if given.checkpoint is not None:
         from fingerpost.trainer.subtitles.found_reader import open_reader
 
-        readers[given.checkpoint.name] = open_reader(given.checkpoint)
+        reader = open_reader(given.checkpoint)
+        readers["its answers alone"] = Half(reader, answers=True)
+        readers["likely texts alone"] = Half(reader, answers=False)
+        readers[given.checkpoint.name] = reader
     lines = [["subtitles", "accuracy", "CB-Acc", *(f"F1@{o:.2f}" for o in OVERLAPS), "CPU s an h"]]
     come: Pairs = [(times_of(stream.cues), times_of(stream.shifted)) for stream in streams]
     lines.append(row("as they come", come))

@@ -10,6 +10,7 @@ What the paper does not say, or what differs, and is ours:
 - the prompts' words (``tasks/found.py``); the prompt comes before the signing;
 - SSA's cross-entropy is over the ten digits alone, as the soft decoding is: nothing else can come;
 - a loss weighs by what it is of, a token or a digit, so that a batch's 80 % and 20 % do, too;
+- digits are written by beam search as the paper has it, over digits alone;
 - a third, optional term asks each latent for its gloss (``gloss_alignment``), where spans of
   glosses are known: it takes the place of pre-training on signs where there are hours, not
   thousands of hours.
@@ -155,6 +156,7 @@ class Found(nn.Module):
         spans: Spans | None = None,
         lips: Tensor | None = None,
         glosses: Glosses | None = None,
+        features: Tensor | None = None,
     ) -> FoundLosses:
         """The losses of R rows, each with a window of its own.
 
@@ -163,8 +165,9 @@ class Found(nn.Module):
         spans : which rows ask for a span, whose answer is ``037-152``
         lips : shape (R, T, lips), of a frozen front end; zeros where none were seen
         glosses : of each row its glosses, and what each frame shows
+        features : shape (R, T / step, W), what a frozen pose backbone has made of the keypoints
         """
-        latents, mask = self.latents(keypoints, frame_mask, lips)
+        latents, mask = self.latents(keypoints, frame_mask, lips, features)
         nothing = latents.new_zeros(())
         translation, of_spans, alignment = nothing, nothing, nothing
         read, heard = self._read(latents, mask, prompt)
@@ -183,16 +186,24 @@ class Found(nn.Module):
         return FoundLosses(translation, of_spans, alignment)
 
     def latents(
-        self, keypoints: Tensor, frame_mask: Tensor, lips: Tensor | None = None
+        self,
+        keypoints: Tensor,
+        frame_mask: Tensor,
+        lips: Tensor | None = None,
+        features: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """What the language model reads of the signing, (R, N, D), and what counts, (R, N)."""
+        """What the language model reads of the signing, (R, N, D), and what counts, (R, N).
+
+        features : as in ``forward``; the keypoints are not looked at then
+        """
         if (lips is None) != (self.lips is None):
             raise ValueError(
                 "this model reads lips: give [settings] lips"
                 if self.lips is not None
                 else "this model reads no lips: set model.lips, or leave out settings.lips"
             )
-        features = self.poses(keypoints, frame_mask)  # (R, T / step, W)
+        if features is None:
+            features = self.poses(keypoints, frame_mask)  # (R, T / step, W)
         if self.lips is not None and lips is not None:
             features = torch.cat([features, self.lips(lips, frame_mask)], dim=-1)
         latents, mask = self.mapping(features, frame_mask[:, :: self.poses.config.step])
@@ -204,10 +215,11 @@ class Found(nn.Module):
         frame_mask: Tensor,
         prompt: Prompt,
         lips: Tensor | None = None,
+        features: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """What the language model reads: prompt, then latents. (R, P + N, D), (R, P + N)."""
         words = self.language_model.get_input_embeddings()(prompt.ids)
-        latents, mask = self.latents(keypoints, frame_mask, lips)
+        latents, mask = self.latents(keypoints, frame_mask, lips, features)
         return torch.cat([words, latents], dim=1), torch.cat([prompt.mask, mask], dim=1)
 
     @torch.no_grad()
@@ -219,9 +231,10 @@ class Found(nn.Module):
         n_beams: int = 5,
         max_tokens: int = 100,
         lips: Tensor | None = None,
+        features: Tensor | None = None,
     ) -> Tensor:
         """Shape (R, at most max_tokens + 1): token ids of the likeliest text by beam search."""
-        embeds, mask = self.embed(keypoints, frame_mask, prompt, lips)
+        embeds, mask = self.embed(keypoints, frame_mask, prompt, lips, features)
         return self.language_model.generate(
             inputs_embeds=embeds, attention_mask=mask, num_beams=n_beams, max_new_tokens=max_tokens
         )
@@ -233,33 +246,51 @@ class Found(nn.Module):
         frame_mask: Tensor,
         prompt: Prompt,
         tokens: Tensor,
+        n_beams: int = 5,
         lips: Tensor | None = None,
+        features: Tensor | None = None,
     ) -> Tensor:
-        """Logits of the six digits of each row's span, (R, 6, 10), digit after digit.
+        """The six digits of each row's span, (R, 6) int64: the likeliest by beam search.
 
-        Each digit is asked for after the likeliest ones before it. tokens : as in ``Spans``
+        In its places nothing but a digit, or the dash, can be written. tokens : as in ``Spans``
         """
-        embeds, mask = self.embed(keypoints, frame_mask, prompt, lips)
-        model = self.language_model
-        read = (model.get_encoder()(inputs_embeds=embeds, attention_mask=mask).last_hidden_state,)
-        said = torch.full((len(embeds), 1), model.config.decoder_start_token_id, device=mask.device)
-        past, found = None, []
-        for place in range(SPAN_DIGITS + 1):
-            out = model(
-                encoder_outputs=read,
-                attention_mask=mask,
-                decoder_input_ids=said,
-                past_key_values=past,
-                use_cache=True,
-            )
-            past = out.past_key_values
-            if place == DASH:
-                said = tokens[BASE:].expand(len(embeds), 1)
-                continue
-            digits = out.logits[:, -1][:, tokens[:BASE]]  # (R, 10)
-            found.append(digits)
-            said = tokens[digits.argmax(dim=-1)][:, None]
-        return torch.stack(found, dim=1)
+        embeds, mask = self.embed(keypoints, frame_mask, prompt, lips, features)
+        digits, dash = tokens[:BASE].tolist(), tokens[BASE:].tolist()
+
+        def allowed(row: int, said: Tensor) -> list[int]:
+            return dash if len(said) - 1 == DASH else digits  # the first token starts every answer
+
+        written = self.language_model.generate(
+            inputs_embeds=embeds,
+            attention_mask=mask,
+            num_beams=n_beams,
+            max_new_tokens=SPAN_DIGITS + 1,
+            prefix_allowed_tokens_fn=allowed,
+            renormalize_logits=True,  # the loss is over the ten digits alone
+        )
+        said = written[:, 1:][:, PLACES]  # (R, 6)
+        return (said[..., None] == tokens[:BASE]).long().argmax(dim=-1)
+
+    @torch.no_grad()
+    def read(
+        self,
+        keypoints: Tensor,
+        frame_mask: Tensor,
+        prompt: Prompt,
+        lips: Tensor | None = None,
+        features: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """What the encoder makes of prompt and signing, (R, P + N, D), and what counts of it."""
+        return self._read(*self.latents(keypoints, frame_mask, lips, features), prompt)
+
+    @torch.no_grad()
+    def log_likelihoods(self, read: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
+        """Of each row's answer (R, L) after ``read``, nats, (R,): the sum over its tokens."""
+        logits = self._say(read, mask, labels).logits.float()
+        each = F.cross_entropy(
+            logits.transpose(1, 2), labels, ignore_index=IGNORED, reduction="none"
+        )
+        return -each.sum(dim=1)
 
     def gloss_scores(self, latents: Tensor) -> Tensor:
         """Latents (R, N, D) to a score for each token, (R, N, V), as ``alignment_loss`` has it."""

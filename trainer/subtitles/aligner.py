@@ -23,7 +23,7 @@ from fingerpost.edge_runtime.resample import resample
 from fingerpost.edge_runtime.timed_text import Cue
 from fingerpost.trainer.segmentation.spans import Span
 from fingerpost.trainer.subtitles.activity import signing
-from fingerpost.trainer.subtitles.placing import place_subtitles
+from fingerpost.trainer.subtitles.placing import Heard, Listener, place_subtitles
 from fingerpost.trainer.subtitles.runs import PlacingSettings
 from fingerpost.trainer.subtitles.warping import without_overlaps
 from fingerpost.trainer.subtitles.windows import Window, window_around
@@ -73,6 +73,10 @@ class WindowReader(Protocol):
     fps: float
     n_frames: int
 
+    def listener(self, sequence: PoseSequence, texts: Sequence[str]) -> Listener | None:
+        """What says how likely the texts are, given signing; None for a model that cannot."""
+        ...
+
     def spans(
         self, sequence: PoseSequence, questions: Sequence[Question]
     ) -> list[tuple[float, float] | None]:
@@ -107,9 +111,14 @@ def align_subtitles(
     said = [texts[k] for k in spoken]
     stretches = signing(sequence)
     found, offsets = place_subtitles(times, said, stretches, settings)
-    if reader is not None and len(sequence):
-        answers = _ask(reader, sequence, said, times, tell)
-        found = _among_signs(answers, found, said, stretches, settings)
+    if reader is not None and len(sequence) and spoken:
+        seen = _as_read(sequence, reader)
+        answers = _ask(reader, seen, said, times, tell)
+        listen = reader.listener(seen, said)
+        if any(answers):
+            found = _among_signs(answers, found, said, stretches, settings, listen)
+        elif listen is not None:
+            found, offsets = place_subtitles(times, said, stretches, settings, listen)
     spans: list[tuple[int, int] | None] = [None] * len(ordered)
     for k, span in zip(spoken, without_overlaps(found), strict=True):
         spans[k] = span
@@ -177,6 +186,12 @@ def _fitted(
     return fitted + [None] * (len(wanted) - kept)
 
 
+def _as_read(sequence: PoseSequence, reader: WindowReader) -> PoseSequence:
+    """In the view, and at the rate, that a model reads."""
+    sequence = to_view(sequence, reader.view)
+    return sequence if sequence.fps == reader.fps else resample(sequence, reader.fps)
+
+
 def _ask(
     reader: WindowReader,
     sequence: PoseSequence,
@@ -186,11 +201,9 @@ def _ask(
 ) -> list[tuple[int, int] | None]:
     """A model's answers: when each text is signed, ms; None where it gave none.
 
+    sequence : as the model reads it
     times : when each was shown so far: windows are centred there, and the model is told so
     """
-    sequence = to_view(sequence, reader.view)
-    if sequence.fps != reader.fps:
-        sequence = resample(sequence, reader.fps)
     video = sequence.start_ms, sequence.start_ms + sequence.duration_ms
     spans: list[tuple[int, int] | None] = []
     for first in range(0, len(texts), AT_ONCE):
@@ -213,6 +226,7 @@ def _among_signs(
     texts: Sequence[str],
     stretches: Sequence[Sequence[Span]],
     settings: PlacingSettings | None,
+    listen: Listener | None,
 ) -> list[tuple[int, int] | None]:
     """A model's answers, moved to the signs that they mean.
 
@@ -224,7 +238,14 @@ def _among_signs(
     numbers = [n for n, span in enumerate(known) if span is not None]
     times = [span for span in known if span is not None]
     near = replace(settings or PlacingSettings(), reach_ms=0)
-    placed, _ = place_subtitles(times, [texts[n] for n in numbers], stretches, near)
+
+    def of_known(heard: Sequence[Heard]) -> np.ndarray:
+        assert listen is not None
+        return listen([(numbers[n], span) for n, span in heard])
+
+    known_texts = [texts[n] for n in numbers]
+    listens = None if listen is None else of_known
+    placed, _ = place_subtitles(times, known_texts, stretches, near, listens)
     spans: list[tuple[int, int] | None] = [None] * len(known)
     for n, span in zip(numbers, placed, strict=True):
         spans[n] = span or by_motion[n] or known[n]

@@ -1,7 +1,6 @@
 """A trained model of "Lost in Translation, Found in Embeddings" as a reader of windows.
 
-The paper decodes with five beams; here every digit is the likeliest after those before it
-(``Found.place``), as when the training validates.
+With so many beams as the training validates with; the paper has five.
 """
 
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from fingerpost.trainer.evaluate import load_for_answers
 from fingerpost.trainer.models.found import Found
 from fingerpost.trainer.subtitles.aligner import Question
 from fingerpost.trainer.subtitles.digits import digit_spans
+from fingerpost.trainer.subtitles.found_listener import FoundListener
 from fingerpost.trainer.subtitles.windows import Window, part
 from fingerpost.trainer.tasks.found import FoundTask
 from fingerpost.trainer.tasks.found_settings import prompt_for_span
@@ -30,10 +30,21 @@ class FoundReader:
         self.fps = task.settings.fps
         self.n_frames = task.n_window
 
+    def listener(self, sequence: PoseSequence, texts: Sequence[str]) -> FoundListener | None:
+        """See ``WindowReader``. None for a model that never learned to translate."""
+        if "text" not in self.task.settings.asks:
+            return None
+        return FoundListener(self.network, self.task, sequence, texts)
+
     def spans(
         self, sequence: PoseSequence, questions: Sequence[Question]
     ) -> list[tuple[float, float] | None]:
-        """See ``WindowReader``. A model that never was told a prior is not told one here."""
+        """See ``WindowReader``. A model that never was told a prior is not told one here.
+
+        One that never learned spans has no answer.
+        """
+        if "spans" not in self.task.settings.asks:
+            return [None] * len(questions)
         windows = [preprocess_found(_frames(sequence, q.window), self.view) for q in questions]
         longest = max(len(window) for window in windows)
         keypoints = np.zeros((len(windows), longest, *windows[0].shape[1:]), np.float32)
@@ -42,26 +53,25 @@ class FoundReader:
             keypoints[row, : len(window)], mask[row, : len(window)] = window, 1
         told = self.task.settings.tells_prior > 0
         asked = [prompt_for_span(q.text, q.prior if told else None) for q in questions]
-        logits = self.network.place(
+        digits = self.network.place(
             torch.from_numpy(keypoints),
             torch.from_numpy(mask),
             self.task.prompts(asked),
             self.task.digit_tokens,
+            self.task.settings.beams,
         )
-        spans = digit_spans(logits.argmax(dim=-1)).tolist()
+        spans = digit_spans(digits).tolist()
         return [(start, end) if start < end else None for start, end in spans]
 
 
 def open_reader(folder: Path) -> FoundReader:
-    """Of a checkpoint or a training's folder; ValueError where it learned no alignment."""
+    """Of a checkpoint or a training's folder; ValueError where it is of another task."""
     network, task = load_for_answers(folder, {})
     if not isinstance(task, FoundTask) or not isinstance(network, Found):
         raise ValueError(
             f"{folder} never learned to align subtitles; give a training of the task found, or "
             "leave --checkpoint out"
         )
-    if "spans" not in task.settings.asks:
-        raise ValueError(f"{folder} never learned spans; name them in settings.asks of its recipe")
     if task.settings.lips:
         raise ValueError(f"{folder} reads lips, and align has none; give a model of poses alone")
     return FoundReader(network, task)

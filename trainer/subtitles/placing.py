@@ -12,9 +12,14 @@ each, all is worked out anew from the runs that were found: the offset of every 
 surroundings; whether starts, middles or ends are off by the most even time; how long a text takes,
 by its letters, its words and the time that it was shown for, and how hurried the signer is just
 then; and the usual size of both errors.
+
+With a model that reads signing (``Listener``) come ``HEARD_ROUNDS`` more. It is asked how well each
+subtitle's text goes with the runs that are likeliest by motion (``MOST_LIKELY``), and what it says
+less of than of the best of them costs more. So where motion sees four sentences without a rest
+between them, the words say which is which.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +28,14 @@ from scipy.optimize import nnls
 
 from fingerpost.trainer.segmentation.spans import Span
 from fingerpost.trainer.subtitles.offsets import slow_offsets
-from fingerpost.trainer.subtitles.runs import Expected, PlacingSettings, Signs, best_runs
+from fingerpost.trainer.subtitles.runs import (
+    Expected,
+    PlacingSettings,
+    Run,
+    Signs,
+    best_runs,
+    likely_runs,
+)
 
 ROUNDS = 4
 ANCHORS = (0.0, 0.5, 1.0)
@@ -34,8 +46,11 @@ SHORTEST_MS = 200.0  # that a text is thought to take
 SURROUNDINGS = 6.0  # standard deviation, in subtitles, of what offsets are averaged over
 SIGNER = 15.0  # ... and how hurried a signer is
 FEWEST = 3  # subtitles that must be found before anything is learned of them
+HEARD_ROUNDS = 2
+MOST_LIKELY = 24  # runs of a subtitle that a model is asked about
 
-Run = tuple[int, int] | None
+Heard = tuple[int, tuple[int, int]]  # number of a subtitle, and start and end of signing in ms
+Listener = Callable[[Sequence[Heard]], np.ndarray]  # to log-likelihoods of the texts, nats
 
 
 @dataclass(frozen=True)
@@ -61,11 +76,13 @@ def place_subtitles(
     texts: Sequence[str],
     stretches: Sequence[Sequence[Span]],
     settings: PlacingSettings | None = None,
+    listen: Listener | None = None,
 ) -> tuple[list[tuple[int, int] | None], np.ndarray]:
     """When each subtitle is signed, ms, None where no signs are left for it; and its offset, ms.
 
     times : start and end of each, in ms, in order; texts : what they say
     stretches : the signs of each stretch of signing, see ``activity.signing``
+    listen : a model that says how likely texts are, given signing; None = by motion alone
     """
     settings = settings or PlacingSettings()
     if len(texts) != len(times):
@@ -79,13 +96,41 @@ def place_subtitles(
     starts = offsets, np.full(len(times), np.median(offsets))
     tried = [_rounds(signs, subtitles, start, settings) for start in starts]
     runs, expected, _ = min(tried, key=lambda each: each[-1])
+    if listen is not None:
+        runs, expected = _listened(signs, subtitles, runs, expected, settings, listen)
     offsets = expected.anchor_ms - subtitles.anchors(expected.anchor)
     return [signs.span(run) if run is not None else None for run in runs], offsets
 
 
+def _listened(
+    signs: Signs,
+    subtitles: _Subtitles,
+    runs: list[Run | None],
+    expected: Expected,
+    settings: PlacingSettings,
+    listen: Listener,
+) -> tuple[list[Run | None], Expected]:
+    """Runs, and what they were found with, when the texts are heard too."""
+    known: dict[tuple[int, Run], float] = {}
+    for _ in range(HEARD_ROUNDS):
+        expected = _learnt(signs, runs, expected, subtitles)
+        likely = likely_runs(signs, expected, settings, MOST_LIKELY)
+        new = [(n, run) for n, row in enumerate(likely) for run in row if (n, run) not in known]
+        if new:
+            said = listen([(n, signs.span(run)) for n, run in new])
+            known |= dict(zip(new, said.tolist(), strict=True))
+        costs = []
+        for n, row in enumerate(likely):
+            best = max((known[n, run] for run in row), default=0.0)
+            less = {run: min(best - known[n, run], settings.most_heard) for run in row}
+            costs.append({run: settings.heard * nats for run, nats in less.items()})
+        runs, _ = best_runs(signs, expected, settings, costs)
+    return runs, expected
+
+
 def _rounds(
     signs: Signs, subtitles: _Subtitles, offsets: np.ndarray, settings: PlacingSettings
-) -> tuple[list[Run], Expected, float]:
+) -> tuple[list[Run | None], Expected, float]:
     """Runs, what they were found with, and how unlikely all of it is, nats.
 
     offsets : of each subtitle's middle to begin with, ms (N,)
@@ -101,7 +146,7 @@ def _rounds(
 
 
 def _learnt(
-    signs: Signs, runs: Sequence[Run], expected: Expected, subtitles: _Subtitles
+    signs: Signs, runs: Sequence[Run | None], expected: Expected, subtitles: _Subtitles
 ) -> Expected:
     """What the runs that were found say of all subtitles."""
     found = np.array([run is not None for run in runs])

@@ -4,12 +4,14 @@ Arrays in, numbers out. Costs are in nats. A cost of a size is the negative loga
 distribution's density whose scale is the mean absolute error: an outlier does not pull.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from fingerpost.trainer.segmentation.spans import Span
+
+Run = tuple[int, int]  # number of its first sign, the one after its last
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class PlacingSettings:
     within : of an end of a run in the middle of signing, where the hands do not rest
     left_over : of one second of signing that no subtitle has
     skipped : of a subtitle without signs
+    heard : of one nat by which a run says less of a subtitle's text than the run that says most
+    most_heard : nats by which it can say less; more are not counted
     """
 
     reach_ms: int = 30_000
@@ -28,6 +32,8 @@ class PlacingSettings:
     within: float = 3.0
     left_over: float = 0.5
     skipped: float = 12.0
+    heard: float = 0.5
+    most_heard: float = 20.0
 
 
 @dataclass(frozen=True)
@@ -61,14 +67,20 @@ class Signs:
         rest = np.concatenate([[np.inf], np.maximum(start[1:] - end[:-1], 0)])
         return cls(start.astype(float), end.astype(float), rest)
 
-    def span(self, run: tuple[int, int]) -> tuple[int, int]:
+    def span(self, run: Run) -> tuple[int, int]:
         return int(self.start[run[0]]), int(self.end[run[1] - 1])
 
 
 def best_runs(
-    signs: Signs, expected: Expected, settings: PlacingSettings
-) -> tuple[list[tuple[int, int] | None], float]:
+    signs: Signs,
+    expected: Expected,
+    settings: PlacingSettings,
+    heard: Sequence[Mapping[Run, float]] | None = None,
+) -> tuple[list[Run | None], float]:
     """Of each subtitle (number of its first sign, the one after its last), or None; what they cost.
+
+    heard : of each subtitle the runs that it can have, and what each costs beside; None = all can
+        be had, for nothing
 
     Of all ways to give runs in the order of the subtitles and apart, the one that costs least. A
     run may be six mean errors of position off, and four times as long as is thought and two
@@ -80,10 +92,12 @@ def best_runs(
     left_over *= settings.left_over
     costs = left_over.copy()  # of the best way in which all so far use signs before each place
     steps = []
-    for anchor, length in zip(expected.anchor_ms, expected.length_ms, strict=True):
+    for n in range(len(expected.anchor_ms)):
         open_costs, opened = _running_least(costs - left_over)
         open_costs = open_costs + left_over  # (K + 1,)
-        low, rows = _run_costs(signs, float(anchor), float(length), expected, settings)
+        low, rows = _run_costs(signs, n, expected, settings)
+        if heard is not None:
+            rows = _only(rows, low, heard[n])
         after = costs + settings.skipped
         n_ends, n_lengths = rows.shape
         ends = low + 1 + np.arange(n_ends)
@@ -101,10 +115,32 @@ def best_runs(
     return _traced(steps, place), float(costs[place])
 
 
-def _traced(
-    steps: Sequence[tuple[int, np.ndarray, np.ndarray]], place: int
-) -> list[tuple[int, int] | None]:
-    runs: list[tuple[int, int] | None] = []
+def likely_runs(
+    signs: Signs, expected: Expected, settings: PlacingSettings, most: int
+) -> list[list[Run]]:
+    """Of each subtitle the runs that cost least by themselves, the cheapest first, so many."""
+    likely = []
+    for n in range(len(expected.anchor_ms)):
+        low, costs = _run_costs(signs, n, expected, settings)
+        order = np.argsort(costs, axis=None, kind="stable")[:most]
+        rows, columns = np.unravel_index(order[np.isfinite(costs.flat[order])], costs.shape)
+        ends = low + 1 + rows
+        likely.append(list(zip((ends - 1 - columns).tolist(), ends.tolist(), strict=True)))
+    return likely
+
+
+def _only(costs: np.ndarray, low: int, heard: Mapping[Run, float]) -> np.ndarray:
+    """The costs of ``_run_costs`` and those of ``heard``; infinite for runs that are not in it."""
+    both = np.full(costs.shape, np.inf)
+    for (first, end), more in heard.items():
+        place = end - 1 - low, end - 1 - first
+        if 0 <= place[0] < costs.shape[0] and place[1] < costs.shape[1]:
+            both[place] = costs[place] + more
+    return both
+
+
+def _traced(steps: Sequence[tuple[int, np.ndarray, np.ndarray]], place: int) -> list[Run | None]:
+    runs: list[Run | None] = []
     for low, firsts, before in reversed(steps):
         at = place - low - 1
         if 0 <= at < len(firsts) and firsts[at] >= 0:
@@ -116,13 +152,14 @@ def _traced(
 
 
 def _run_costs(
-    signs: Signs, anchor: float, length: float, expected: Expected, settings: PlacingSettings
+    signs: Signs, n: int, expected: Expected, settings: PlacingSettings
 ) -> tuple[int, np.ndarray]:
-    """The costs of all runs within reach of a subtitle: ``low`` and (ends, lengths).
+    """The costs of all runs within reach of subtitle n: ``low`` and (ends, lengths).
 
     Row r, column c: the run of c + 1 signs whose last is sign ``low + r``; infinite where there is
     none such.
     """
+    anchor, length = float(expected.anchor_ms[n]), float(expected.length_ms[n])
     longest = 4 * length + 2000
     reach = 6 * expected.position_ms + longest
     low = int(np.searchsorted(signs.end, anchor - reach))

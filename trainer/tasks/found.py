@@ -12,6 +12,7 @@ asked for its text alone. A second gloss ``SPOKEN_CUE`` says when the subtitle w
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.recipe import convert
 from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.subtitles.digits import BASE, SPAN_DIGITS, digit_spans, span_digits
+from fingerpost.trainer.tasks.found_features import key_of, open_features
 from fingerpost.trainer.tasks.found_settings import (
     CUE,
     DIGITS,
@@ -54,6 +56,7 @@ from fingerpost.trainer.tasks.found_windows import (
     Question,
     ask_for_span,
     ask_for_text,
+    features_of,
     same_draw,
     within,
 )
@@ -77,6 +80,7 @@ class FoundTask:
         self.n_window = round(settings.fps * settings.window_s)
         self.digit_tokens = digit_tokens(tokenizer)
         self._augment = augment_of(settings)
+        self._kept = open_features(settings.poses_from) if settings.poses_from else None
 
     @classmethod
     def from_data(cls, settings: dict[str, Any], clips: Any, start: Path | None) -> "FoundTask":
@@ -93,7 +97,7 @@ class FoundTask:
 
     @classmethod
     def from_checkpoint(cls, folder: Path, info: dict[str, Any]) -> "FoundTask":
-        settings = convert(info["settings"], Settings, "settings")
+        settings = convert({**info["settings"], "poses_from": ""}, Settings, "settings")
         return cls(settings, load_tokenizer(str(folder / TOKENIZER)))
 
     def save(self, folder: Path) -> dict[str, Any]:
@@ -111,10 +115,15 @@ class FoundTask:
                 f"[model.poses] view {poses['view']!r}, but settings.view {self.settings.view!r}; "
                 "give the same"
             )
-        return network_with_reader(
+        if self._kept is not None:
+            poses = asdict(self._kept.backbone.config)
+        network = network_with_reader(
             *(Found, FoundConfig, {**fields, "poses": poses}, self.tokenizer, self._token_numbers),
             example="google/flan-t5-xl",
         )
+        if self._kept is not None:
+            network.poses.load_state_dict(self._kept.backbone.state_dict())
+        return network
 
     def prepare(self, clip: Clip) -> PreparedStretch:
         text = clip.text.strip()
@@ -128,18 +137,25 @@ class FoundTask:
         if not kinds:
             raise ValueError(f"clip {clip.id!r} has no spans within its frames; leave it out")
         glosses, of_frame = self._shown(clip, sequence)
+        key = None if self._kept is None else key_of(clip.id, sequence)
+        known = self._kept is not None and key in self._kept.rows
         return PreparedStretch(
             clip.id,
             clip.signer,
             text,
             clip.text_language,
-            preprocess_found(sequence, self.view).astype(np.float16),
+            np.zeros((0, len(self.view), 4), np.float16)
+            if known
+            else preprocess_found(sequence, self.view).astype(np.float16),
+            len(sequence),
             span,
             spoken,
             tuple(Question(kind, text if kind == "text" else "") for kind in kinds),
             read_lips(self.settings.lips, clip.id, len(sequence)),
             glosses,
             of_frame,
+            key,
+            1 if self._kept is None else self._kept.backbone.config.step,
         )
 
     def batch(
@@ -154,11 +170,12 @@ class FoundTask:
             if draws is None
             else [self._one_asked(clip, draw) for clip, draw in zip(clips, draws, strict=True)]
         )
-        windows = [
-            torch.from_numpy(a.stretch.keypoints[a.window].astype(np.float32)) for a in asked
-        ]
-        keypoints = pad_sequence(windows, batch_first=True)
-        lengths = torch.tensor([len(window) for window in windows])
+        keypoints = torch.zeros(len(asked), 0, len(self.view), 4)
+        if self._kept is None:
+            windows = [a.stretch.keypoints[a.window].astype(np.float32) for a in asked]
+            keypoints = pad_sequence([torch.from_numpy(w) for w in windows], batch_first=True)
+        lengths = torch.tensor([one.window.stop - one.window.start for one in asked])
+        longest = int(lengths.max())
         if draws is not None and self._augment is not None:
             keypoints = augment_frames(keypoints, draws, self._augment, self.view)
         answers = [self._answer(one) for one in asked]
@@ -167,11 +184,14 @@ class FoundTask:
         truth = torch.tensor([asked[i].span for i in rows], dtype=torch.int64).view(-1, 2)
         inputs: dict[str, Any] = {
             "keypoints": keypoints,
-            "frame_mask": (torch.arange(keypoints.shape[1]) < lengths[:, None]).long(),
+            "frame_mask": (torch.arange(longest) < lengths[:, None]).long(),
             "prompt": self._prompts(asked),
             "labels": labels,
             "spans": Spans(torch.tensor(rows), span_digits(truth), self.digit_tokens),
         }
+        if self._kept is not None:
+            self._kept.add({c.key: c.keypoints for c in clips if c.key is not None})
+            inputs["features"] = features_of(asked, self._kept.rows)
         if self.settings.lips:
             lips: Any = [(one.stretch.lips, one.window) for one in asked]  # never None here
             cut = [torch.from_numpy(rows[window].astype(np.float32)) for rows, window in lips]
@@ -179,7 +199,7 @@ class FoundTask:
         if self.settings.align and draws is not None:
             shown = [a.stretch.of_frame[a.window] for a in asked]
             glosses = [a.stretch.glosses for a in asked]
-            inputs["glosses"] = padded_glosses(glosses, shown, keypoints.shape[1])
+            inputs["glosses"] = padded_glosses(glosses, shown, longest)
         n_tokens = sum(len(a) for a, one in zip(answers, asked, strict=True) if one.kind == "text")
         return Batch(inputs, n_tokens + SPAN_DIGITS * len(rows), list(clips))
 
@@ -198,7 +218,7 @@ class FoundTask:
         return terms
 
     def predict(self, model: nn.Module, batch: Batch) -> dict[str, list[Prediction]]:
-        given = ("keypoints", "frame_mask", "prompt", "lips")
+        given = ("keypoints", "frame_mask", "prompt", "lips", "features")
         asked = {name: batch.inputs[name] for name in given if name in batch.inputs}
         of_spans: Spans = batch.inputs["spans"]
         owners = [(clip, q.kind) for clip in batch.clips for q in clip.questions]
@@ -217,11 +237,13 @@ class FoundTask:
                 for clip, text in zip(clips, said, strict=True)
             ]
         if len(of_spans.rows):
-            logits = model.place(  # type: ignore[operator]
-                **rows_of(asked, of_spans.rows), tokens=of_spans.tokens
+            digits = model.place(  # type: ignore[operator]
+                **rows_of(asked, of_spans.rows),
+                tokens=of_spans.tokens,
+                n_beams=self.settings.beams,
             )
             clips = [owners[i][0] for i in of_spans.rows.tolist()]
-            true, placed = _written(of_spans.digits), _written(logits.argmax(dim=-1))
+            true, placed = _written(of_spans.digits), _written(digits)
             answers["spans"] = [
                 Prediction(clip.id, clip.signer, truth, span)
                 for clip, truth, span in zip(clips, true, placed, strict=True)
@@ -234,6 +256,11 @@ class FoundTask:
             list(texts), padding="longest", truncation=True, return_tensors="pt"
         )
         return Prompt(tokens["input_ids"], tokens["attention_mask"])
+
+    def answer_tokens(self, text: str) -> Tensor:
+        """Shape (L,), with the end's: a sentence as it is to be written."""
+        tokens = self.tokenizer(text, truncation=True, max_length=self.settings.max_tokens)
+        return torch.tensor(tokens["input_ids"])
 
     def _prompts(self, asked: Sequence[Asked]) -> Prompt:
         texts = []
@@ -281,10 +308,7 @@ class FoundTask:
             tokens = self.digit_tokens[digits]
             end = torch.tensor([self.tokenizer.eos_token_id])
             return torch.cat([tokens[:DASH], self.digit_tokens[BASE:], tokens[DASH:], end])
-        tokens = self.tokenizer(
-            asked.stretch.text, truncation=True, max_length=self.settings.max_tokens
-        )
-        return torch.tensor(tokens["input_ids"])
+        return self.answer_tokens(asked.stretch.text)
 
     def _times(self, clip: Clip, n_frames: int) -> tuple[Frames, Frames]:
         """When a clip's sentence is signed, and was spoken, in frames; None where nobody knows.

@@ -33,6 +33,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     shift_s : how far off a prior is at most, where one has to be drawn
     tells_prior : how often the prompt says when a subtitle was spoken
     align : weight of the term that asks latents for glosses; 0 = none
+    poses_from : a training whose pose backbone is taken and does not learn; what it makes of a clip
+        is worked out once (``found_features``). Name ``poses.`` in the recipe's frozen
     lips : folder of lip features, <clip id>.npy of (T, W), a row for each frame at ``fps``
     tokenizer, pieces, beams, max_tokens : as for the task translation
     augment : changes to ``AugmentSettings``; none = windows are left as they are
@@ -46,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     shift_s: float = 5.0
     tells_prior: float = 0.5
     align: float = 0.0
+    poses_from: str = ""
     lips: str = ""
     tokenizer: str = ""
     pieces: int = 2000
@@ -105,6 +108,11 @@ def check_settings(settings: Settings) -> None:
     unknown = [kind for kind in settings.asks if kind not in KINDS]
     if unknown or not settings.asks:
         raise ValueError(f"settings.asks: {list(settings.asks)}; known: {', '.join(KINDS)}")
+    if settings.poses_from and settings.augment is not None:
+        raise ValueError(
+            "settings.augment changes keypoints, and settings.poses_from looks at each clip once; "
+            "leave one of them out"
+        )
     if settings.view not in VIEWS:
         raise ValueError(f"settings.view: {settings.view!r}; known: {', '.join(VIEWS)}")
     limits = {

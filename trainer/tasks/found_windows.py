@@ -11,12 +11,17 @@ inwards, as in ``subtitles/windows.py``.
 """
 
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from fingerpost.trainer.subtitles.digits import LARGEST
+from fingerpost.trainer.tasks.found_features import Key
 
 STRETCH = 0.4  # natural logarithm: a prior is up to 1.5 times as long, or as short
 
@@ -33,12 +38,15 @@ class Question:
 class PreparedStretch:
     """A sentence with what is signed before and after it.
 
-    keypoints : (T, K, 4) float16 of ``preprocess_found``
+    keypoints : (T, K, 4) float16 of ``preprocess_found``; (0, K, 4) where features are known
+    n_frames : T
     span : frames, first and the one after the last, fractions allowed; None where nobody knows
     spoken : likewise, when the subtitle was spoken; it may be before the first frame
     lips : (T, W) float16; None where there are none
     glosses : (N,) tokens
     of_frame : (T,) the token that each frame shows; (0,) where nobody knows
+    key : of its features by a backbone that does not learn; None where there is none such
+    step : frames from one of them to the next; windows begin at one
     """
 
     id: str
@@ -46,12 +54,15 @@ class PreparedStretch:
     text: str
     text_language: str
     keypoints: np.ndarray
+    n_frames: int
     span: tuple[float, float] | None
     spoken: tuple[float, float] | None
     questions: tuple[Question, ...]
     lips: np.ndarray | None
     glosses: np.ndarray
     of_frame: np.ndarray
+    key: Key | None = None
+    step: int = 1
 
 
 class Asked(NamedTuple):
@@ -71,8 +82,8 @@ class Asked(NamedTuple):
 
 def ask_for_text(stretch: PreparedStretch, n_window: int) -> Asked:
     """The window is centred on the sentence, or on the stretch where its times are not known."""
-    start, end = stretch.span or (0, len(stretch.keypoints))
-    return Asked(stretch, "text", window_at((start + end) / 2, len(stretch.keypoints), n_window))
+    start, end = stretch.span or (0, stretch.n_frames)
+    return Asked(stretch, "text", _window(stretch, (start + end) / 2, n_window))
 
 
 def ask_for_span(
@@ -89,16 +100,15 @@ def ask_for_span(
     """
     if stretch.span is None:
         return None
-    n_frames = len(stretch.keypoints)
     start, end = stretch.span
     middle = (start + end) / 2 + draw.uniform(-shift, shift)
     half = (end - start) / 2 * np.exp(draw.uniform(-STRETCH, STRETCH))
     if stretch.spoken is not None:
         middle, half = sum(stretch.spoken) / 2, (stretch.spoken[1] - stretch.spoken[0]) / 2
-    window = window_at(middle, n_frames, n_window)
+    window = _window(stretch, middle, n_window)
     span = within(start, end, window)
     if span is None:  # the prior was a whole window off, or the clip has too little around it
-        window = window_at((start + end) / 2, n_frames, n_window)
+        window = _window(stretch, (start + end) / 2, n_window)
         span = within(start, end, window)
     if span is None:
         return None
@@ -107,9 +117,17 @@ def ask_for_span(
     return Asked(stretch, "spans", window, span, prior)
 
 
-def window_at(middle: float, n_frames: int, n_window: int) -> slice:
-    """So many frames around the middle, inside the clip: fewer where the clip is shorter."""
+def _window(stretch: PreparedStretch, middle: float, n_window: int) -> slice:
+    return window_at(middle, stretch.n_frames, n_window, stretch.step)
+
+
+def window_at(middle: float, n_frames: int, n_window: int, step: int = 1) -> slice:
+    """So many frames around the middle, inside the clip: fewer where the clip is shorter.
+
+    step : it begins at a multiple of this
+    """
     first = min(max(round(middle - n_window / 2), 0), max(n_frames - n_window, 0))
+    first -= first % step
     return slice(first, min(first + n_window, n_frames))
 
 
@@ -118,6 +136,17 @@ def within(start: float, end: float, window: slice) -> tuple[int, int] | None:
     n = min(window.stop - window.start, LARGEST)
     first, last = (min(max(round(at - window.start), 0), n) for at in (start, end))
     return (first, last) if first < last else None
+
+
+def features_of(asked: Sequence[Asked], kept: Mapping[Key, np.ndarray]) -> Tensor:
+    """Of each row the features of its window, (R, N, W) float32, zeros after the last."""
+    cut = []
+    for one in asked:
+        assert one.stretch.key is not None
+        features, step = kept[one.stretch.key], one.stretch.step
+        part = features[one.window.start // step : -(-one.window.stop // step)]
+        cut.append(torch.from_numpy(part.astype(np.float32)))
+    return pad_sequence(cut, batch_first=True)
 
 
 def same_draw(clip_id: str) -> np.random.Generator:
