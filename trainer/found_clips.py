@@ -155,13 +155,11 @@ def write_sign_clips(folder: Path, shards: Shards, most: int = 0) -> Iterator[Cl
 
     Goes on where it was stopped. ValueError where no clip has spans of glosses.
     """
+    if not any(shards.column("spans")):
+        raise ValueError(f"{shards.folder}: no clip says when its glosses are signed")
     about = ShardsAbout(corpus=f"signs of {shards.about.corpus}", schema=shards.about.schema)
-    found = False
     with ShardWriter(folder, about, resume=True) as writer:
         for clip in sign_clips(shards, most):
-            found = True
             if clip.id not in writer.ids:
                 writer.add(clip)
                 yield clip
-    if not found:
-        raise ValueError(f"{shards.folder}: no clip says when its glosses are signed")
