@@ -1,20 +1,23 @@
 """A kiosk's day in its real window, in fast motion, with the bundled pack: is its memory flat?
 
-    python tests/bench/bench_kiosk_day.py [--visitors 200] [--without-window]
+    python tests/bench/bench_kiosk_day.py [--visitors 200] [--hours 24] [--without-window] [--json]
 
 Off screen. Keypoints are those of the pack's own test clips, so no landmarker runs; the worker, the
 captioner with its graphs, the window and /metrics are the real ones. Each visitor steps in, signs
-two sentences, gets a typed reply in another language, and leaves; somebody comes every minute or
-so of a clock that runs as fast as the window draws. Every fifth time something goes wrong: the
-camera is gone, the worker crashes, the pack is replaced, the disk is full, in turn. Printed is what
-/metrics says after every fifth visitor.
+two sentences, gets a typed reply in another language, and leaves; they come over so many hours of a
+clock that runs as fast as the window draws. Every third time something goes wrong while somebody is
+there: the camera is gone, the worker crashes, the pack is replaced, the disk is full, a database is
+locked, in turn. Printed is what /metrics says after each of them, and what /healthz said during it.
 """
 
 import argparse
+import json
 import os
+import sqlite3
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -42,12 +45,13 @@ from fingerpost.edge_runtime.pack_check import GOLDEN, read_golden
 
 STEP_MS = 200  # of the kiosk's clock, for each picture that the window draws
 FRAME_MS = 40
-PICTURES_PER_S = 10  # that are drawn, at the most: with more of them most of the time goes there
+PICTURES_PER_S = 20  # that are drawn, at the most
 # The clock runs away from a camera whose thread has to wait for a busy processor: no hang is meant.
-PATIENT = KioskTimes(silent_ms=600_000, starting_ms=600_000)
+PATIENT = KioskTimes(silent_ms=24 * 3_600_000, starting_ms=24 * 3_600_000)
 STILL_FRAMES = 40  # nothing moves: a sentence ends
-EVERY = 5  # visitors: then something goes wrong, and a row is told
-FAULTS = ("camera", "crash", "pack", "disk")
+EVERY = 3  # visitors: then something goes wrong, and a row is told
+FAULTS = ("camera", "crash", "pack", "disk", "database")
+AWAY = 20  # pictures of the window until the next one comes
 COLUMNS = {  # of /metrics: what is printed
     "process_resident_memory_bytes": "MB",
     "process_open_fds": "files",
@@ -80,7 +84,7 @@ class Camera:
             time_ms += FRAME_MS
             yield Sight(time_ms, picture, KeypointFrame(time_ms, frame[:, :3], frame[:, 3]))
             if not signing:
-                time.sleep(0.005)  # who signs is read as fast as the pack can
+                time.sleep(0.02)  # who signs is read as fast as the pack can
 
 
 @contextmanager
@@ -111,12 +115,12 @@ def visit(clips: list[np.ndarray], number: int) -> list[np.ndarray]:
     return frames
 
 
-def day(shell: Any, pack: Path, n_visitors: int, port: int) -> Iterator[None]:
+def day(shell: Any, pack: Path, n_visitors: int, hours: float, port: int) -> Iterator[None]:
     """One yield is one picture of the window."""
     runner, machine = shell.runner, shell.runner.machine
     golden = read_golden(open_pack(pack).read(GOLDEN))
     clips = [golden[f"clip_{i}/keypoints"].astype(np.float32) for i in range(2)]
-    began_s = time.monotonic()
+    began_s, began_ms = time.monotonic(), World.now_ms
     for number in range(n_visitors):
         while machine.pipeline != RUNNING:
             yield
@@ -130,69 +134,100 @@ def day(shell: Any, pack: Path, n_visitors: int, port: int) -> Iterator[None]:
         runner.reply("What colour is it?", World.now_ms)
         for _ in range(10):
             yield
+        kind, health = "", ""
         if number % EVERY == EVERY - 1:
-            yield from fault(FAULTS[number // EVERY % len(FAULTS)], runner, pack)
+            kind = FAULTS[number // EVERY % len(FAULTS)]
+            for _ in fault(kind, runner, pack):
+                health = health or ask_health(port)  # what it said first, before it was over
+                yield
         runner.push(Finished(), World.now_ms)
-        for _ in range(40_000 // STEP_MS // 10):  # nobody comes
-            World.now_ms += 9 * STEP_MS if machine.pipeline == RUNNING else 0
+        left_ms = began_ms + hours * 3_600_000 * (number + 1) / n_visitors - World.now_ms
+        for _ in range(AWAY):  # nobody comes
+            World.now_ms += max(0, round(left_ms / AWAY) - STEP_MS)
             yield
-        if number % EVERY == EVERY - 1:
-            tell_metrics(port, time.monotonic() - began_s)
+        if kind:
+            while machine.pipeline != RUNNING:
+                yield
+            tell_metrics(port, time.monotonic() - began_s, kind, health)
     runner.exit_code = 0
 
 
 def fault(kind: str, runner: KioskRunner, pack: Path) -> Iterator[None]:
-    """Something goes wrong, and is over again."""
+    """Something goes wrong, and is over again. Its first yield is when it is seen."""
     machine = runner.machine
     if kind == "camera":
         World.gone = True
         while not machine.trouble:
-            yield
+            runner.tick(World.now_ms)
+            time.sleep(0.01)
+        yield
         World.gone = False
     elif kind == "crash":
         World.crash = True
         while not machine.trouble:
-            yield
+            runner.tick(World.now_ms)
+            time.sleep(0.01)
+        yield
     elif kind == "pack":
         pack.write_bytes(pack.read_bytes())
         os.utime(pack, ns=(World.now_ms, World.now_ms))
+        yield
+    elif kind == "database":
+        held = sqlite3.connect(pack.with_name("history.db"), isolation_level=None)
+        held.execute("BEGIN EXCLUSIVE")
+        yield
+        held.close()
     else:
         file: Any = runner.log._file
         kept, file.stream = file.stream, open("/dev/full", "w")
         runner.log.tell("a line that goes nowhere")
+        yield
         with suppress(OSError):
             file.stream.close()
         file.stream = kept
-    yield
 
 
-def tell_metrics(port: int, seconds: float) -> None:
+def ask_health(port: int) -> str:
+    """The status of /healthz, and the problem that it names."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as answer:
+            return f"{answer.status} {json.load(answer)['problem']}".strip()
+    except urllib.error.HTTPError as error:
+        return f"{error.code} {json.load(error)['problem']}"
+
+
+def tell_metrics(port: int, seconds: float, kind: str, health: str) -> None:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         rows = answer.read().decode().splitlines()
     told = {name: float(v) for name, v in (r.rsplit(" ", 1) for r in rows if r[0] != "#")}
     scale = {"MB": 1e6}
     row = [f"{told[name] / scale.get(words, 1):.0f}" for name, words in COLUMNS.items()]
-    ROWS.append([f"{World.now_ms / 3_600_000:.1f}", *row])
+    ROWS.append([f"{World.now_ms / 3_600_000:.1f}", *row, kind, health])
     told_now = ", ".join(f"{w} {v}" for w, v in zip(COLUMNS.values(), row, strict=True))
     # Kivy has taken sys.stderr by now.
-    print(f"after {seconds:.0f} s: {told_now}", file=sys.__stderr__, flush=True)
+    print(f"after {seconds:.0f} s: {told_now}; {kind}: {health}", file=sys.__stderr__, flush=True)
 
 
 ROWS: list[list[str]] = []
+HEAD = ["hours", *COLUMNS.values(), "fault", "healthz"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--visitors", type=int, default=200)
+    parser.add_argument("--hours", type=float, default=24, help="of the kiosk's clock")
+    parser.add_argument("--json", type=Path, help="write the table there too")
     parser.add_argument("--without-window", action="store_true", help="the worker alone")
     given = parser.parse_args()
     os.environ.setdefault("SDL_VIDEODRIVER", "offscreen")
     with tempfile.TemporaryDirectory() as folder:
-        run_day(Path(folder), given.visitors, not given.without_window)
-    print_columns([["hours", *COLUMNS.values()], *ROWS])
+        run_day(Path(folder), given.visitors, given.hours, not given.without_window)
+    print_columns([HEAD, *ROWS])
+    if given.json is not None:
+        given.json.write_text(json.dumps([dict(zip(HEAD, row, strict=True)) for row in ROWS]))
 
 
-def run_day(home: Path, n_visitors: int, has_window: bool) -> None:
+def run_day(home: Path, n_visitors: int, hours: float, has_window: bool) -> None:
     pack = home / "mine.fpk"
     bundled = bundled_pack()
     assert bundled is not None, "built without its pack"
@@ -206,7 +241,7 @@ def run_day(home: Path, n_visitors: int, has_window: bool) -> None:
     runner = KioskRunner(machine, lambda: session(pack), pin, log, health, watch, "mine")
 
     def walk(shell: Any) -> Iterator[None]:
-        return day(shell, pack, n_visitors, server.port)
+        return day(shell, pack, n_visitors, hours, server.port)
 
     if has_window:
         in_window(home, runner, walk)
