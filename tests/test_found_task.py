@@ -23,9 +23,15 @@ from fingerpost.trainer.feed import Clips
 from fingerpost.trainer.found_clips import Subtitled, cue_clips
 from fingerpost.trainer.models.gloss_alignment import NONE, NOT_KNOWN
 from fingerpost.trainer.models.language_model import IGNORED
+from fingerpost.trainer.models.uni_sign import PROMPT
 from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.recipe import Training, read_recipe, read_recipe_as
 from fingerpost.trainer.shards import Clip, ShardsAbout, open_shards, write_shards
+from fingerpost.trainer.subtitles import found_listener
+from fingerpost.trainer.subtitles.aligner import Question as Asking
+from fingerpost.trainer.subtitles.found_listener import video_features
+from fingerpost.trainer.subtitles.found_reader import open_reader
+from fingerpost.trainer.subtitles.windows import Window
 from fingerpost.trainer.tasks.found import FoundTask
 from fingerpost.trainer.tasks.found_settings import CUE, SPOKEN_CUE, digit_tokens
 from fingerpost.trainer.tasks.found_windows import ask_for_span, window_at, within
@@ -407,3 +413,71 @@ def test_the_papers_recipes_can_be_read(name: str) -> None:
     assert recipe.training.schedule == "one_cycle"
     if name != "found_signs":
         assert (recipe.lora.rank, recipe.lora.alpha, recipe.lora.dora) == (32, 64, True)
+
+
+# As a listener of ``fingerpost align``
+
+
+def test_texts_are_as_likely_as_the_translation_says(trained: dict[str, Path]) -> None:
+    reader = open_reader(trained["stage3"])
+    network, texts = reader.network, ["Up, down.", "Up."]
+    sequence = a_clip().sequence
+    listen = reader.listener(sequence, texts)
+    assert listen is not None
+    heard = [(0, (4000, 9000)), (0, (1000, 3000)), (1, (1000, 3000)), (1, (0, 80))]
+    features = video_features(network.poses, sequence)
+    step = network.poses.config.step
+    for (number, (start, end)), nats in zip(heard, listen(heard), strict=True):
+        first, last = (round(ms * 25 / 1000 / step) for ms in (max(start - 200, 0), end + 200))
+        part = features[None, first:last]
+        prompt = reader.task.prompts([PROMPT.format(language="English")])
+        embeds, there = network.embed(
+            *(torch.zeros(1, 0, 69, 4), torch.ones(1, part.shape[1] * step), prompt), features=part
+        )
+        labels = reader.task.answer_tokens(texts[number])[None]
+        model = network.language_model
+        logits = model(inputs_embeds=embeds, attention_mask=there, labels=labels).logits[0]
+        chosen = logits.log_softmax(dim=-1)[range(labels.shape[1]), labels[0]]
+        assert nats == pytest.approx(chosen.sum().item(), rel=1e-4)
+    assert listen([]).shape == (0,)
+
+
+def test_a_long_video_has_a_feature_for_each_step(
+    trained: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = open_reader(trained["stage3"]).network.poses
+    sequence = a_clip(241).sequence
+    whole = video_features(backbone, sequence)
+    monkeypatch.setattr(found_listener, "PIECE_S", 2)
+    pieces = video_features(backbone, sequence)
+    assert whole.shape == pieces.shape == (-(-241 // backbone.config.step), 16)
+    torch.testing.assert_close(pieces, whole, atol=0.3, rtol=0.1)  # some layers see a whole piece
+
+
+def test_a_model_that_only_translates_listens_and_has_no_answers(trained: dict[str, Path]) -> None:
+    reader = open_reader(trained["stage1"])
+    sequence = a_clip().sequence
+    asked = [Asking(Window(0, 100), "Up.", (1, 5))]
+    assert reader.spans(sequence, asked) == [None]
+    assert reader.listener(sequence, ["Up."]) is not None
+    with pytest.raises(ValueError, match="never learned to align"):
+        open_reader(trained["signs"])
+
+
+def test_a_frozen_backbone_is_taken_and_its_features_are_kept(
+    trained: dict[str, Path], ways: Path, talkative: Path, tmp_path: Path
+) -> None:
+    recipe = WINDOWS.format(shards=ways).replace("augment = { drop_body = 0 }\n", "")
+    (tmp_path / "windows.toml").write_text(recipe)
+    lines = [f"settings.poses_from={trained['signs']}", 'frozen=["poses."]', "data.val_split=''"]
+    train(read_recipe(tmp_path / "windows.toml", lines), tmp_path / "run")
+    signs = load_checkpoint(resolve_checkpoint(trained["signs"]))[0].state_dict()
+    network = load_checkpoint(resolve_checkpoint(tmp_path / "run"))[0]
+    poses = {k: v for k, v in network.state_dict().items() if k.startswith("poses.")}
+    assert poses and all(torch.equal(value, signs[name]) for name, value in poses.items())
+    found = evaluate_checkpoint(tmp_path / "run", [str(ways)], "val", n_resamples=0)
+    assert set(found) == {"text", "spans"}  # the network's own backbone reads the keypoints now
+    with pytest.raises(ValueError, match="leave one of them out"):
+        a_task(poses_from=str(trained["signs"]), augment={})
+    with pytest.raises(ValueError, match="has no pose backbone of found"):
+        a_task(poses_from=str(talkative))

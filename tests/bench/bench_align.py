@@ -4,9 +4,8 @@
 
 A stream is a folder that ``fingerpost shards make-streams`` wrote; without one, five minutes are
 made. Scored are the subtitles as they come, as motion alone moves them and, with a checkpoint, as
-its model does: by its answers alone, by how likely it thinks the texts alone, and by both. CPU
-seconds are those of this process with all its threads, from keypoints in memory
-to new times.
+its model does: by its answers, and by how likely it thinks each text. CPU seconds are those of this
+process with all its threads, from keypoints in memory to new times.
 """
 
 import argparse
@@ -31,21 +30,19 @@ MADE_MINUTES = 5
 Pairs = list[tuple[Times, Placed]]
 
 
-class Half:
-    """A model of which only the answers are asked for, or only how likely texts are."""
+class Answers:
+    """A model that is asked for digits, though it may know better."""
 
-    def __init__(self, reader: WindowReader, answers: bool) -> None:
-        self.reader, self.answers = reader, answers
+    def __init__(self, reader: WindowReader) -> None:
+        self.reader = reader
         self.view, self.fps, self.n_frames = reader.view, reader.fps, reader.n_frames
 
     def listener(self, sequence: PoseSequence, texts: Sequence[str]) -> Listener | None:
-        return None if self.answers else self.reader.listener(sequence, texts)
+        return None
 
     def spans(
         self, sequence: PoseSequence, questions: Sequence[Question]
     ) -> list[tuple[float, float] | None]:
-        if not self.answers:
-            return [None] * len(questions)
         return self.reader.spans(sequence, questions)
 
 
@@ -83,9 +80,10 @@ def main() -> None:
         from fingerpost.trainer.subtitles.found_reader import open_reader
 
         reader = open_reader(given.checkpoint)
-        readers["its answers alone"] = Half(reader, answers=True)
-        readers["likely texts alone"] = Half(reader, answers=False)
-        readers[given.checkpoint.name] = reader
+        if "spans" in reader.task.settings.asks:
+            readers["by its answers"] = Answers(reader)
+        if "text" in reader.task.settings.asks:
+            readers["by how likely it thinks texts"] = reader
     lines = [["subtitles", "accuracy", "CB-Acc", *(f"F1@{o:.2f}" for o in OVERLAPS), "CPU s an h"]]
     come: Pairs = [(times_of(stream.cues), times_of(stream.shifted)) for stream in streams]
     lines.append(row("as they come", come))

@@ -9,7 +9,10 @@ Subtitles are placed by motion (``placing``), or by a model that looks at 20 sec
 (``warping``); who found no place is put between its neighbours. In order, and nothing is lost.
 
 Not in the paper: a model's answers are moved to the signs that they mean. Its six digits say about
-where a sentence is; where signs begin and end motion says more exactly.
+where a sentence is; where signs begin and end motion says more exactly. And a model that learned to
+translate is not asked for digits: how likely it thinks each text, given the signs that it may be,
+decides between them (``found_listener``). That is how this code does best, at the sizes that were
+trained; the digits are for models that learned nothing else.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +26,7 @@ from fingerpost.edge_runtime.resample import resample
 from fingerpost.edge_runtime.timed_text import Cue
 from fingerpost.trainer.segmentation.spans import Span
 from fingerpost.trainer.subtitles.activity import signing
-from fingerpost.trainer.subtitles.placing import Heard, Listener, place_subtitles
+from fingerpost.trainer.subtitles.placing import Listener, place_subtitles
 from fingerpost.trainer.subtitles.runs import PlacingSettings
 from fingerpost.trainer.subtitles.warping import without_overlaps
 from fingerpost.trainer.subtitles.windows import Window, window_around
@@ -113,12 +116,14 @@ def align_subtitles(
     found, offsets = place_subtitles(times, said, stretches, settings)
     if reader is not None and len(sequence) and spoken:
         seen = _as_read(sequence, reader)
-        answers = _ask(reader, seen, said, times, tell)
         listen = reader.listener(seen, said)
-        if any(answers):
-            found = _among_signs(answers, found, said, stretches, settings, listen)
-        elif listen is not None:
+        if listen is not None:
+            tell(0, len(said))
             found, offsets = place_subtitles(times, said, stretches, settings, listen)
+            tell(len(said), len(said))
+        else:
+            answers = _ask(reader, seen, said, times, tell)
+            found = _among_signs(answers, found, said, stretches, settings)
     spans: list[tuple[int, int] | None] = [None] * len(ordered)
     for k, span in zip(spoken, without_overlaps(found), strict=True):
         spans[k] = span
@@ -226,7 +231,6 @@ def _among_signs(
     texts: Sequence[str],
     stretches: Sequence[Sequence[Span]],
     settings: PlacingSettings | None,
-    listen: Listener | None,
 ) -> list[tuple[int, int] | None]:
     """A model's answers, moved to the signs that they mean.
 
@@ -238,14 +242,7 @@ def _among_signs(
     numbers = [n for n, span in enumerate(known) if span is not None]
     times = [span for span in known if span is not None]
     near = replace(settings or PlacingSettings(), reach_ms=0)
-
-    def of_known(heard: Sequence[Heard]) -> np.ndarray:
-        assert listen is not None
-        return listen([(numbers[n], span) for n, span in heard])
-
-    known_texts = [texts[n] for n in numbers]
-    listens = None if listen is None else of_known
-    placed, _ = place_subtitles(times, known_texts, stretches, near, listens)
+    placed, _ = place_subtitles(times, [texts[n] for n in numbers], stretches, near)
     spans: list[tuple[int, int] | None] = [None] * len(known)
     for n, span in zip(numbers, placed, strict=True):
         spans[n] = span or by_motion[n] or known[n]

@@ -32,7 +32,7 @@ class PlacingSettings:
     within: float = 3.0
     left_over: float = 0.5
     skipped: float = 12.0
-    heard: float = 0.5
+    heard: float = 1.0
     most_heard: float = 20.0
 
 
