@@ -1,5 +1,7 @@
 """In which language sentences are written: that of who reads them, where the pack writes it."""
 
+from typing import Any
+
 from fingerpost.app.session import Session
 from fingerpost.app.translations import system_language
 
@@ -12,7 +14,7 @@ def write_in(session: Session, code: str) -> None:
     code : of the interface, "" as the system has it. Where the pack does not write that language,
         it is the first that it does; single signs are named as the pack names them
     """
-    captioner = getattr(session.captioner, "captioner", session.captioner)  # below its stopwatch
+    captioner: Any = getattr(session.captioner, "captioner", session.captioner)  # below its stopwatch
     if hasattr(captioner, "write_in"):
         wanted = NAMES.get(code or system_language(), "")
         captioner.write_in(wanted if wanted in captioner.languages else "")
