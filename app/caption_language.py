@@ -14,7 +14,8 @@ def write_in(session: Session, code: str) -> None:
     code : of the interface, "" as the system has it. Where the pack does not write that language,
         it is the first that it does; single signs are named as the pack names them
     """
-    captioner: Any = getattr(session.captioner, "captioner", session.captioner)  # below its stopwatch
+    given = session.captioner
+    captioner: Any = getattr(given, "captioner", given)  # below its stopwatch
     if hasattr(captioner, "write_in"):
         wanted = NAMES.get(code or system_language(), "")
         captioner.write_in(wanted if wanted in captioner.languages else "")
