@@ -40,6 +40,7 @@ TABLES: dict[str, dict[str, list[str]]] = {  # of each table its ways: what they
     "tasks": {
         "SLT and SSA": [],
         "SLT alone": ['settings.asks=["text"]'],
+        "SLT alone, as many sentences": ['settings.asks=["text"]', "training.steps=200"],
         "SSA alone": ['settings.asks=["spans"]'],
     },
     "soft": {"soft decoding": [], "without": ["model.soft_weight=0"]},
@@ -89,7 +90,7 @@ def compare(
 def _measured(recipe: Path, changes: Sequence[str], out: Path, split: str) -> Figures:
     wanted = read_recipe(recipe, [*changes, "data.val_split="])  # none is chosen: the last weights
     train(wanted, out)
-    figures = {}
+    figures: Figures = {}
     for folder in wanted.data.val or wanted.data.train:
         found = evaluate_checkpoint(out, [folder], split, n_resamples=0)
         figures |= {

@@ -83,6 +83,11 @@ def digit_spans(digits: Tensor) -> Tensor:
     return (digits.unflatten(-1, (2, DIGITS)) * weights).sum(-1)
 
 
+def written(digits: Tensor) -> list[str]:
+    """Of each row of six digits (B, 6) ``037-152``, also where that ends before it starts."""
+    return [f"{start:03d}-{end:03d}" for start, end in digit_spans(digits).tolist()]
+
+
 def soft_digits(logits: Tensor) -> Tensor:
     """What each digit is expected to be, 0 to 9: (B, 6, 10) to (B, 6)."""
     _check_last(logits, BASE, "logits")

@@ -34,14 +34,13 @@ from fingerpost.trainer.models.uni_sign import PROMPT, Prompt
 from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.recipe import convert
 from fingerpost.trainer.shards import Clip
-from fingerpost.trainer.subtitles.digits import BASE, SPAN_DIGITS, digit_spans, span_digits
+from fingerpost.trainer.subtitles.digits import BASE, SPAN_DIGITS, span_digits, written
 from fingerpost.trainer.tasks.found_features import key_of, open_features
 from fingerpost.trainer.tasks.found_settings import (
     CUE,
     DIGITS,
     KINDS,
     SPOKEN,
-    SPOKEN_CUE,
     WHEN,
     Settings,
     augment_of,
@@ -58,15 +57,13 @@ from fingerpost.trainer.tasks.found_windows import (
     ask_for_text,
     features_of,
     same_draw,
-    within,
+    times_of,
 )
 from fingerpost.trainer.tasks.frame_glosses import padded_glosses
 from fingerpost.trainer.tasks.reader import network_with_reader
 from fingerpost.trainer.tasks.task import Batch
 from fingerpost.trainer.tasks.translation import LANGUAGES
 from fingerpost.trainer.text_tokenizer import TOKENIZER, load_tokenizer, tokenizer_for
-
-Frames = tuple[float, float] | None
 
 
 class FoundTask:
@@ -132,7 +129,7 @@ class FoundTask:
         sequence = clip.sequence
         if sequence.fps != self.settings.fps:
             sequence = resample(sequence, self.settings.fps)
-        span, spoken = self._times(clip, len(sequence))
+        span, spoken = times_of(clip, self.settings.fps, len(sequence))
         kinds = [kind for kind in self.settings.asks if kind == "text" or span is not None]
         if not kinds:
             raise ValueError(f"clip {clip.id!r} has no spans within its frames; leave it out")
@@ -243,7 +240,7 @@ class FoundTask:
                 n_beams=self.settings.beams,
             )
             clips = [owners[i][0] for i in of_spans.rows.tolist()]
-            true, placed = _written(of_spans.digits), _written(digits)
+            true, placed = written(of_spans.digits), written(digits)
             answers["spans"] = [
                 Prediction(clip.id, clip.signer, truth, span)
                 for clip, truth, span in zip(clips, true, placed, strict=True)
@@ -310,20 +307,6 @@ class FoundTask:
             return torch.cat([tokens[:DASH], self.digit_tokens[BASE:], tokens[DASH:], end])
         return self.answer_tokens(asked.stretch.text)
 
-    def _times(self, clip: Clip, n_frames: int) -> tuple[Frames, Frames]:
-        """When a clip's sentence is signed, and was spoken, in frames; None where nobody knows.
-
-        A sentence that is not signed within the clip is nowhere.
-        """
-        per_ms = self.settings.fps / 1000
-        times = [(start * per_ms, end * per_ms) for start, end in clip.spans]
-        if not times:
-            return None, None
-        known = clip.glosses == (CUE, SPOKEN_CUE)
-        span = times[0] if known else (times[0][0], times[-1][1])
-        inside = within(*span, slice(0, n_frames)) is not None
-        return (span if inside else None), (times[1] if known else None)
-
     def _shown(self, clip: Clip, sequence: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
         """The tokens of a clip's glosses, as words of a text, and the token that each frame shows.
 
@@ -356,8 +339,3 @@ def rows_of(inputs: dict[str, Any], rows: Tensor) -> dict[str, Any]:
     chosen = {name: value[rows] for name, value in inputs.items() if name != "prompt"}
     prompt: Prompt = inputs["prompt"]
     return {**chosen, "prompt": Prompt(prompt.ids[rows], prompt.mask[rows])}
-
-
-def _written(digits: Tensor) -> list[str]:
-    """Of each row of six digits ``037-152``, also where that ends before it starts."""
-    return [f"{start:03d}-{end:03d}" for start, end in digit_spans(digits).tolist()]

@@ -51,7 +51,7 @@ class KeptFeatures:
 
 def key_of(clip_id: str, sequence: PoseSequence) -> Key:
     """Clips of other shards may have the same name."""
-    return clip_id, zlib.crc32(np.ascontiguousarray(sequence.xyz))
+    return clip_id, zlib.crc32(sequence.xyz.tobytes())
 
 
 @functools.lru_cache(maxsize=1)

@@ -20,9 +20,12 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.subtitles.digits import LARGEST
 from fingerpost.trainer.tasks.found_features import Key
+from fingerpost.trainer.tasks.found_settings import CUE, SPOKEN_CUE
 
+Frames = tuple[float, float] | None  # the first, and the one after the last; fractions allowed
 STRETCH = 0.4  # natural logarithm: a prior is up to 1.5 times as long, or as short
 
 
@@ -78,6 +81,20 @@ class Asked(NamedTuple):
     window: slice
     span: tuple[int, int] | None = None
     prior: tuple[int, int] | None = None
+
+
+def times_of(clip: Clip, fps: float, n_frames: int) -> tuple[Frames, Frames]:
+    """When a clip's sentence is signed, and was spoken, in frames; None where nobody knows.
+
+    A sentence that is not signed within the clip's n_frames is nowhere.
+    """
+    times = [(start * fps / 1000, end * fps / 1000) for start, end in clip.spans]
+    if not times:
+        return None, None
+    known = clip.glosses == (CUE, SPOKEN_CUE)
+    span = times[0] if known else (times[0][0], times[-1][1])
+    inside = within(*span, slice(0, n_frames)) is not None
+    return (span if inside else None), (times[1] if known else None)
 
 
 def ask_for_text(stretch: PreparedStretch, n_window: int) -> Asked:
