@@ -67,7 +67,8 @@ class World:
     """What the camera sees next, what goes wrong, and what time it is."""
 
     now_ms = 1_000_000
-    frames: list[np.ndarray] = []  # (69, 4), of who stands there; empty for nobody
+    frames: list[np.ndarray] = []  # (69, 4), of who signs
+    stands: np.ndarray | None = None  # (69, 4), of who stands there without signing
     gone = crash = False
 
 
@@ -80,7 +81,8 @@ class Camera:
         picture = np.full((480, 640, 3), 90, np.uint8)
         while not World.gone:
             signing = bool(World.frames)
-            frame = World.frames.pop(0) if signing else nobody
+            still = nobody if World.stands is None else World.stands
+            frame = World.frames.pop(0) if signing else still
             time_ms += FRAME_MS
             yield Sight(time_ms, picture, KeypointFrame(time_ms, frame[:, :3], frame[:, 3]))
             if not signing:
@@ -125,7 +127,7 @@ def day(shell: Any, pack: Path, n_visitors: int, hours: float, port: int) -> Ite
         while machine.pipeline != RUNNING:
             yield
         while machine.view != TALK:  # stands there, until the clip gives way to the picture
-            World.frames = World.frames or [clips[0][0]] * STILL_FRAMES
+            World.stands = clips[0][0]
             yield
         World.frames = visit(clips, number)
         runner.push(LanguageChosen(("de", "es", "en")[number % 3]), World.now_ms)
@@ -140,6 +142,7 @@ def day(shell: Any, pack: Path, n_visitors: int, hours: float, port: int) -> Ite
             for _ in fault(kind, runner, pack):
                 health = health or ask_health(port)  # what it said first, before it was over
                 yield
+        World.stands = None
         runner.push(Finished(), World.now_ms)
         left_ms = began_ms + hours * 3_600_000 * (number + 1) / n_visitors - World.now_ms
         for _ in range(AWAY):  # nobody comes
