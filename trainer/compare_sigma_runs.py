@@ -61,11 +61,11 @@ class OnFeatures:
 
 
 class UniSignOnFeatures(OnFeatures, UniSign):
-    pass
+    """Uni-Sign, from features on."""
 
 
 class SigmaOnFeatures(OnFeatures, Sigma):
-    pass
+    """Sigma, from features on."""
 
 
 class KeptFrames:
