@@ -23,7 +23,7 @@ def align(
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            metavar="RUN", help="A training that learned alignment. [without: by motion alone]"
+            metavar="RUN", help="A training of the task found. [without: by motion alone]"
         ),
     ] = None,
     report: Annotated[
