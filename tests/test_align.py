@@ -168,6 +168,35 @@ def test_a_models_answers_are_taken_and_what_it_does_not_say_is_found_by_motion(
     assert all(window.n_frames == 200 for window in reader.windows)
 
 
+class Listening(Told):
+    """A model that translates: it says how likely texts are, and is not asked for times."""
+
+    def listener(self, sequence, texts):
+        assert sequence.fps == self.fps
+        times = times_of([self.truth[text] for text in texts])
+
+        def listen(heard):
+            self.heard += len(heard)
+            off = [abs(np.subtract(times[number], span)).sum() for number, span in heard]
+            return -np.array(off) / 200
+
+        self.heard = 0
+        return listen
+
+    def spans(self, sequence, questions):
+        raise AssertionError("nobody asks")
+
+
+def test_a_model_that_translates_is_listened_to_and_not_asked():
+    sequence, cues = signed()
+    reader, told = Listening(cues), []
+    given = numbered(late(cues, jitter_ms=1500))
+    placed = align_subtitles(given, sequence, reader, tell=lambda *n: told.append(n))
+    assert score_alignments([(times_of(cues), spans_of(placed))]).f1[0.50] > 95
+    assert reader.heard > SENTENCES
+    assert told == [(0, SENTENCES), (SENTENCES, SENTENCES)]
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> Path:
     """talk.npz, talk.vtt (late) and true.vtt."""
