@@ -282,8 +282,8 @@ def write_down(shell, step: str) -> None:
     from kivy.core.window import Window
     from kivy.uix.label import Label
 
-    from fingerpost.app.ui.run import save_window
     from fingerpost.app.ui.live_picture import text_width
+    from fingerpost.app.ui.run import save_window
     from fingerpost.app.ui.widgets import Field, Press
 
     words, hints = [], []
