@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 from fingerpost.app.cli import app
 from fingerpost.edge_runtime.keypoints import FOUND203, SIGN69, PoseSequence
 from fingerpost.edge_runtime.preprocess_found import preprocess_found
-from fingerpost.trainer.compare_found import TABLES, compare, table_of
+from fingerpost.trainer.compare_found import TABLES, compare
 from fingerpost.trainer.found_clips import sign_clips
+from fingerpost.trainer.kept_figures import table_of_seeds
 from fingerpost.trainer.models.found_lips import LipReader
 from fingerpost.trainer.models.found_poses import PoseBackbone, pose_config
 from fingerpost.trainer.recipe import read_recipe
@@ -189,7 +190,7 @@ def test_ways_are_trained_measured_kept_and_not_trained_again(tmp_path: Path, sh
 
 def test_a_table_has_the_mean_over_seeds_and_each_seed() -> None:
     rows = {"MLP, seed 0": {"bleu4": 1.0}, "MLP, seed 1": {"bleu4": 2.0}, "other, seed 0": {}}
-    assert table_of(rows).splitlines()[2:] == ["| MLP | 1.5 (1.0, 2.0) |", "| other |  |"]
+    assert table_of_seeds(rows).splitlines()[2:] == ["| MLP | 1.5 (1.0, 2.0) |", "| other |  |"]
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from fingerpost.trainer.evaluate import evaluate_checkpoint
-from fingerpost.trainer.kept_figures import Figures, KeptFigures, markdown, tell
+from fingerpost.trainer.kept_figures import SEED, Figures, KeptFigures, table_of_seeds, tell
 from fingerpost.trainer.recipe import as_tables, read_recipe
 from fingerpost.trainer.train import train
 
@@ -75,7 +73,7 @@ def compare(
         raise ValueError(f"no way {unknown[0]!r}; known: {', '.join(ways)}")
     how = {"recipe": as_tables(read_recipe(recipe, changes)), "table": table, "split": split}
     kept = KeptFigures(out / f"{table}.json", how)
-    names = {f"{way}, seed {seed}": (way, seed) for seed in seeds for way in only or ways}
+    names = {f"{way}{SEED}{seed}": (way, seed) for seed in seeds for way in only or ways}
     for name, (way, seed) in names.items():
         if name not in kept.rows:
             lines = [*changes, *ways[way], f"seed={seed}"]
@@ -102,22 +100,6 @@ def _measured(recipe: Path, changes: Sequence[str], out: Path, split: str) -> Fi
     return figures
 
 
-def table_of(rows: Mapping[str, Figures]) -> str:
-    """As Markdown: a line for each way, the mean over seeds and each seed's figure."""
-    columns = list(dict.fromkeys(name for figures in rows.values() for name in figures))
-    ways = dict.fromkeys(name.rpartition(", seed ")[0] for name in rows)
-    lines = []
-    for way in ways:
-        of_way = [figures for name, figures in rows.items() if name.startswith(f"{way}, seed ")]
-        cells = []
-        for column in columns:
-            each = [figures[column] for figures in of_way if column in figures]
-            shown = ", ".join(f"{value:.1f}" for value in each)
-            cells.append(f"{np.mean(each):.1f} ({shown})" if each else "")
-        lines.append([way, *cells])
-    return markdown(["", *columns], lines)
-
-
 def main() -> None:
     """The command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
@@ -138,7 +120,7 @@ def main() -> None:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    print(f"\n{table_of(rows)}")
+    print(f"\n{table_of_seeds(rows)}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from fingerpost.trainer.compare_sigma_runs import (
     PRETRAINING,
@@ -27,7 +26,7 @@ from fingerpost.trainer.compare_sigma_runs import (
     trained,
     with_settings,
 )
-from fingerpost.trainer.kept_figures import Figures, KeptFigures, markdown, tell
+from fingerpost.trainer.kept_figures import SEED, Figures, KeptFigures, table_of_seeds, tell
 from fingerpost.trainer.recipe import Recipe, as_tables, read_recipe
 
 FIGURES = "compare.json"
@@ -85,7 +84,7 @@ def compare(
         raise ValueError(f"no way {unknown[0]!r}; known: {', '.join(WAYS)}")
     key = {"recipe": as_tables(recipe), "pre": pre_steps}
     kept = KeptFigures(out / FIGURES, key)
-    names = {f"{way}, seed {seed}": (WAYS[way], seed) for seed in seeds for way in ways}
+    names = {f"{way}{SEED}{seed}": (WAYS[way], seed) for seed in seeds for way in ways}
     bench = Bench(recipe, out)
     for name, (way, seed) in names.items():
         if name not in kept.rows:
@@ -132,20 +131,10 @@ def tuning_of(way: Way, recipe: Recipe, pre_steps: int, pre: bool = False) -> Re
 
 
 def table(rows: Mapping[str, Figures]) -> str:
-    """As Markdown: a line for each way, the mean over seeds and each seed's figure."""
+    """As Markdown, without the terms of the loss."""
     names = dict.fromkeys(name for figures in rows.values() for name in figures)
-    columns = [name for name in names if not name.startswith("loss: ")]
-    ways = dict.fromkeys(name.rpartition(", seed ")[0] for name in rows)
-    lines = []
-    for way in ways:
-        of_way = [f for name, f in rows.items() if name.rpartition(", seed ")[0] == way]
-        cells = []
-        for column in columns:
-            each = [figures[column] for figures in of_way if column in figures]
-            shown = ", ".join(f"{value:.0f}" for value in each)
-            cells.append(f"{np.mean(each):.1f} ({shown})" if each else "")
-        lines.append([way, *cells])
-    return markdown(["", *columns], lines)
+    shown = [name for name in names if not name.startswith("loss: ")]
+    return table_of_seeds(rows, shown, decimals=0)
 
 
 def main() -> None:

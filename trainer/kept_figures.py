@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+SEED = ", seed "  # in the name of a row: "MLP, seed 1"
 Figures = dict[str, float]
 
 
@@ -48,3 +51,25 @@ def markdown(heading: list[str], rows: list[list[str]]) -> str:
     """A table as docs/results.md has them: the first column to the left, figures to the right."""
     lines = [heading, ["---", *["---:"] * (len(heading) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def table_of_seeds(
+    rows: Mapping[str, Figures], columns: list[str] | None = None, decimals: int = 1
+) -> str:
+    """As Markdown: a line for each way, the mean over its seeds and each seed's figure.
+
+    rows : by way and seed, "MLP, seed 1"
+    columns : the figures to show; None = all; decimals : of each seed's
+    """
+    columns = columns or list(dict.fromkeys(name for row in rows.values() for name in row))
+    ways = dict.fromkeys(name.rpartition(SEED)[0] for name in rows)
+    lines = []
+    for way in ways:
+        of_way = [row for name, row in rows.items() if name.rpartition(SEED)[0] == way]
+        cells = []
+        for column in columns:
+            each = [row[column] for row in of_way if column in row]
+            shown = ", ".join(f"{value:.{decimals}f}" for value in each)
+            cells.append(f"{np.mean(each):.1f} ({shown})" if each else "")
+        lines.append([way, *cells])
+    return markdown(["", *columns], lines)
