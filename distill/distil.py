@@ -19,7 +19,7 @@ from fingerpost.distill.distil_network import DistilNetwork
 from fingerpost.distill.distil_recipe import DistilRecipe, check_distil
 from fingerpost.distill.distil_signs import KIND as SIGNS
 from fingerpost.distill.distil_signs import DistilSigns, check_signs
-from fingerpost.distill.distil_start import start_from_layers
+from fingerpost.distill.distil_start import LANGUAGE_MODEL, start_from_layers
 from fingerpost.distill.distil_task import DistilTask, check_listens
 from fingerpost.distill.teacher import STATES, hash_of_teacher, open_teacher
 from fingerpost.distill.teacher_cache import (
@@ -125,7 +125,8 @@ class WithTeacher:
             return []
         whole, _, _ = load_checkpoint(self.checkpoint)
         tokenizer = load_tokenizer(str(self.checkpoint / TOKENIZER))
-        return start_from_layers(network, whole, len(tokenizer))
+        only = LANGUAGE_MODEL if self.recipe.start_from else ""
+        return start_from_layers(network, whole, len(tokenizer), only)
 
     def _widths(self) -> dict[str, int]:
         """Of the teacher's states that were kept."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from fingerpost.distill.budget import Budget
+from fingerpost.distill.distil_start import LANGUAGE_MODEL
 from fingerpost.distill.teacher import TeacherSettings, check_settings
 from fingerpost.trainer.recipe import Recipe
 
@@ -27,7 +28,8 @@ class Distil(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     frames : its probabilities of the gloss of each frame
     temperature : of ``token`` and ``frames``; one of teacher.temperatures
     relation_heads : pieces that states are cut into, for ``relation``
-    start : layers = the student's layers begin as some of the teacher's; empty = as the recipe says
+    start : layers = the student begins with some of the teacher's layers; empty = as the recipe says.
+        With ``start_from``, its language model's alone, which then has to be among ``fresh``
     teacher : hash of its weights and config; the command writes it
     """
 
@@ -69,8 +71,11 @@ def check_distil(recipe: DistilRecipe) -> None:
         raise ValueError(f"[distil]: nothing is learned from the teacher; give {', '.join(TERMS)}")
     if distil.start not in STARTS:
         raise ValueError(f"distil.start: {distil.start!r}; known: layers, or empty")
-    if distil.start and recipe.start_from:
-        raise ValueError("distil.start and start_from both say how the student begins; give one")
+    if distil.start and recipe.start_from and LANGUAGE_MODEL not in recipe.fresh:
+        raise ValueError(
+            "distil.start and start_from both say how the student's language model begins; give "
+            f'one, or fresh = ["{LANGUAGE_MODEL}"]'
+        )
     if distil.relation_heads < 1:
         raise ValueError(f"distil.relation_heads cannot be {distil.relation_heads}")
     if (distil.token or distil.frames) and distil.temperature not in teacher.temperatures:

@@ -16,12 +16,15 @@ LAYER = re.compile(r"(language_model\..*?\.(?:block|layers)\.)(\d+)\.")
 OF_PIECES = ("shared.weight", "embed_tokens.weight", "lm_head.weight")  # a row for each piece
 
 
-def start_from_layers(student: nn.Module, teacher: nn.Module, n_pieces: int) -> list[str]:
+def start_from_layers(
+    student: nn.Module, teacher: nn.Module, n_pieces: int, only: str = ""
+) -> list[str]:
     """Copies the teacher's weights into the student's language model, layer by layer.
 
     What is outside of the language models is taken over where name and shape are the same.
 
     n_pieces : of the tokenizer that both share; rows of embeddings beyond it stay as they are
+    only : parameters whose names begin so; "" = all
 
     Returns what was copied, a line each. ValueError, in one line, where there are no layers, or
     they are of another width.
@@ -33,7 +36,7 @@ def start_from_layers(student: nn.Module, teacher: nn.Module, n_pieces: int) -> 
     n_others = 0
     for name, weights in here.items():
         source = there.get(_name_in_teacher(name, chosen))
-        if source is None:
+        if source is None or not name.startswith(only):
             continue
         if name.endswith(OF_PIECES) and source.shape[1:] == weights.shape[1:]:
             n = min(n_pieces, len(weights), len(source))

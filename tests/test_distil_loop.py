@@ -411,6 +411,17 @@ def test_a_student_begins_as_some_of_the_teachers_layers(
     n_pieces = len(theirs[name])
     assert len(ours[name]) == n_pieces + 2  # English and glosses are asked for
     torch.testing.assert_close(ours[name][:n_pieces], theirs[name], rtol=0, atol=1e-6)
+    # After a training of its own it keeps what that learned, all but the language model.
+    again = {"distil.start": "layers", "training.steps": 1, "training.lr": 1e-12}
+    anew = recipe_of(tmp_path, ways, **again, start_from=str(tmp_path / "out"), seed=1)
+    anew = msgspec.structs.replace(anew, fresh=("language_model.", "perceiver."))
+    distil(teacher, anew, tmp_path / "anew", cached)
+    second = load_checkpoint(resolve_checkpoint(tmp_path / "anew"))[0].state_dict()
+    for part, is_same in (("poses", True), ("perceiver", False)):
+        parts = [name for name in ours if name.startswith(part) and ours[name].ndim == 2]
+        assert all(torch.allclose(ours[n], second[n], atol=1e-6) for n in parts) == is_same
+    mine = second[place.format("encoder", 1)]
+    torch.testing.assert_close(mine, ours[place.format("encoder", 1)], rtol=0, atol=1e-6)
     wide = recipe_of(tmp_path, ways, **{"distil.start": "layers", "model.d_ff": 32})
     with pytest.raises(ValueError, match=r"is 32 x 16, of the teacher 16 x 16; give its language"):
         distil(teacher, wide, tmp_path / "wide", cached)
@@ -477,7 +488,7 @@ def test_a_smaller_copy_of_the_teacher_learns_from_it(
         ({"distil.token": -1}, "distil.token cannot be -1"),
         ({"distil.depth": 1}, "unknown key `depth`; known: sequence, token"),
         ({"distil.start": "middle"}, "known: layers, or empty"),
-        ({"distil.start": "layers", "start_from": "x"}, "both say how the student begins"),
+        ({"distil.start": "layers", "start_from": "x"}, 'or fresh = ["language_model."]'),
         ({"distil.temperature": 3}, "is none of teacher.temperatures (1, 2, 4)"),
         ({"distil.relation_heads": 0}, "distil.relation_heads cannot be 0"),
         ({"teacher.n_best": 0}, "distil.sequence needs teacher.n_best above 0"),
