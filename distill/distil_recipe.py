@@ -28,7 +28,7 @@ class Distil(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     frames : its probabilities of the gloss of each frame
     temperature : of ``token`` and ``frames``; one of teacher.temperatures
     relation_heads : pieces that states are cut into, for ``relation``
-    start : layers = the student begins with some of the teacher's layers; empty = as the recipe says.
+    start : layers = the student begins with some of the teacher's; empty = as the recipe says.
         With ``start_from``, its language model's alone, which then has to be among ``fresh``
     teacher : hash of its weights and config; the command writes it
     """
