@@ -23,6 +23,7 @@ import torch
 from fingerpost.edge_runtime.keypoints import SIGN69, PoseSequence
 from fingerpost.trainer.checkpoint import save_checkpoint
 from fingerpost.trainer.feed import Clips
+from fingerpost.trainer.freed_memory import keep_freed_memory
 from fingerpost.trainer.models.uni_sign import UniSign, UniSignConfig
 from fingerpost.trainer.recipe import Data, Recipe, Training
 from fingerpost.trainer.shards import Clip, ShardsAbout, write_shards
@@ -95,6 +96,7 @@ def main() -> None:
     for name, default in (("width", 768), ("layers", 2), ("vocabulary", 2000)):
         parser.add_argument(f"--{name}", type=int, default=default)
     given = parser.parse_args()
+    keep_freed_memory()  # as the command does
     torch.set_num_threads(1)  # so that time of the processor is time of the work
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

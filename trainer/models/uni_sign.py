@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from fingerpost.trainer.models.common import POSE_WIDTHS, PoseEncoder
 from fingerpost.trainer.models.fast_embedding import read_tokens
+from fingerpost.trainer.models.fast_gelu import fast_gelus
 from fingerpost.trainer.models.fast_linear import fast_linears
 from fingerpost.trainer.models.gloss_alignment import Glosses, alignment_loss, frame_scores
 from fingerpost.trainer.models.language_model import (
@@ -95,6 +96,7 @@ class UniSign(nn.Module):
         # frames start about as long as the tokens of random weights
         self.poses: Any = self._new_poses(width, 1.0 if language_model else width**-0.5)
         fast_linears(self)
+        fast_gelus(self)
         keep_shared_once(self)
 
     def _new_poses(self, width: int, length: float) -> nn.Module:
