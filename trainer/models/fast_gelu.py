@@ -8,6 +8,7 @@ backends know.
 """
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +30,7 @@ def fast_gelus(module: nn.Module) -> None:
     """Make each ``NewGELUActivation`` of a module, or of its children, a ``FastGelu``, in place."""
     from transformers.activations import NewGELUActivation
 
-    for layer in module.modules():
+    layers: Any = module.modules()
+    for layer in layers:
         if type(layer) is NewGELUActivation:
             layer.__class__ = FastGelu
