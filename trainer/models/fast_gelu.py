@@ -8,7 +8,6 @@ backends know.
 """
 
 import math
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -30,7 +29,7 @@ def fast_gelus(module: nn.Module) -> None:
     """Make each ``NewGELUActivation`` of a module, or of its children, a ``FastGelu``, in place."""
     from transformers.activations import NewGELUActivation
 
-    layers: Any = module.modules()
-    for layer in layers:
-        if type(layer) is NewGELUActivation:
-            layer.__class__ = FastGelu
+    for parent in list(module.modules()):
+        for name, layer in parent.named_children():
+            if type(layer) is NewGELUActivation:
+                setattr(parent, name, FastGelu())
