@@ -27,6 +27,8 @@ class RowSettings:
     alone_ms, alone_share : of a gloss that begins a line alone
     usual_pair : logarithm of the chance that a gloss follows the one before; two of which the
         second is likelier than this begin a line too
+    odd_start : likewise, the mean of two: that the first of them begins a sentence, and that the
+        second follows it; two less likely than this begin no line, a third has to come
     odd_pair : likewise; a gloss less likely than this has to last odd_ms at odd_share
     begin_gap_ms : after so long without a gloss, those that have begun no line are forgotten
     same_sign_ms : a label that comes back after no more than this is the same sign
@@ -36,9 +38,10 @@ class RowSettings:
     min_share: float = 0.5
     begin_ms: int = 200
     begin_share: float = 0.6
-    alone_ms: int = 360
-    alone_share: float = 0.9
+    alone_ms: int = 320
+    alone_share: float = 0.93
     usual_pair: float = -4.0
+    odd_start: float = -7.0
     odd_pair: float = -6.0
     odd_ms: int = 160
     odd_share: float = 0.8
@@ -127,11 +130,15 @@ class GlossRow:
             lasted_ms, share = len(sign.frames) * self._frame_ms, sign.share
             n_likely += lasted_ms >= settings.begin_ms and share >= settings.begin_share
             n_alone += lasted_ms >= settings.alone_ms and share >= settings.alone_share
-        return n_likely >= 2 or n_alone >= 1 or self._has_usual_pair()
+        chances = self._chances()
+        if n_alone >= 1 or any(chance > settings.usual_pair for chance in chances[1:]):
+            return True  # hands that say nothing show no gloss for so long, and no such pair
+        is_odd = len(chances) == 2 and sum(chances) / 2 < settings.odd_start
+        return n_likely >= 2 and not is_odd
 
-    def _has_usual_pair(self) -> bool:
-        """Whether two of the glosses so far often follow each other: chance makes no such pair."""
+    def _chances(self) -> list[float]:
+        """Of each gloss so far that it follows the one before, the first the beginning."""
         if self._order is None:
-            return False
+            return []
         labels = [sign.label for sign in sorted(self._sure, key=lambda sign: sign.frames[0])]
-        return any(self._order[pair] > self._settings.usual_pair for pair in pairwise(labels))
+        return [float(self._order[pair]) for pair in pairwise([EDGE, *labels])]

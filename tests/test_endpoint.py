@@ -182,8 +182,9 @@ def test_the_row_only_grows_however_the_frames_come():
 
 def test_settings_of_a_row():
     assert row_of("aa", settings=RowSettings(alone_ms=80)) == [1]
-    assert row_of("aaaaaaaa", settings=RowSettings()) == []  # 320 ms
-    assert row_of("aaaaaaaaa", settings=RowSettings()) == [1]
+    assert row_of("aaaaaaa", settings=RowSettings()) == []  # 280 ms
+    assert row_of("aaaaaaaa", settings=RowSettings()) == [1]
+    assert row_of("aaaaaaaa", share=0.92, settings=RowSettings()) == []
     assert row_of("aaaaaaa", settings=RowSettings(min_gloss_ms=400)) == []
 
 
@@ -216,3 +217,11 @@ def test_a_line_hardly_ever_begins_with_some_glosses():
     assert row_of("aaa", settings=short, order=odd) == []
     assert row_of("aaaa", settings=short, order=odd) == [1]
     assert row_of("bb", settings=short, order=odd) == [2]
+
+
+def test_two_glosses_that_hardly_ever_begin_a_sentence_wait_for_a_third():
+    odd = order_with((0, 1), -9.5)  # with the second after it, -7.25 on the mean
+    assert row_of("aaaaa.bbbbb", share=0.85, order=odd) == []
+    assert row_of("aaaaa.bbbbb.ccccc", share=0.85, order=odd) == [1, 2, 3]
+    assert row_of("aaaaa.bbbbb", share=0.85, order=order_with((0, 1), -8.5)) == [1, 2]
+    assert row_of("aaaaa.bbbbb", order=odd) == [1, 2]  # each is beyond doubt
