@@ -39,8 +39,8 @@ class RowSettings:
     begin_ms: int = 200
     begin_share: float = 0.6
     alone_ms: int = 320
-    alone_share: float = 0.93
-    usual_pair: float = -4.0
+    alone_share: float = 0.92
+    usual_pair: float = -4.5
     odd_start: float = -7.0
     odd_pair: float = -6.0
     odd_ms: int = 160

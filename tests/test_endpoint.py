@@ -184,7 +184,7 @@ def test_settings_of_a_row():
     assert row_of("aa", settings=RowSettings(alone_ms=80)) == [1]
     assert row_of("aaaaaaa", settings=RowSettings()) == []  # 280 ms
     assert row_of("aaaaaaaa", settings=RowSettings()) == [1]
-    assert row_of("aaaaaaaa", share=0.92, settings=RowSettings()) == []
+    assert row_of("aaaaaaaa", share=0.91, settings=RowSettings()) == []
     assert row_of("aaaaaaa", settings=RowSettings(min_gloss_ms=400)) == []
 
 
