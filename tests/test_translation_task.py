@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from fingerpost.edge_runtime.keypoints import SIGN69, to_view
 from fingerpost.trainer.feed import Clips
 from fingerpost.trainer.models.gloss_alignment import (
     NO_TOKEN,
@@ -19,6 +20,7 @@ from fingerpost.trainer.models.gloss_alignment import (
 )
 from fingerpost.trainer.models.language_model import IGNORED
 from fingerpost.trainer.models.uni_sign import NO_SIGN, PROMPT
+from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.tasks.translation import Translation, spread
 
 READER = {
@@ -145,6 +147,19 @@ def test_a_mistake_is_one_line(shards: Path, settings: dict, says: str) -> None:
     with pytest.raises((ValueError, OSError)) as error:
         task_of(shards, **settings)
     assert says in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_corpus_without_a_body_in_any_clip_is_one_line(shards: Path) -> None:
+    def hands_alone(clip: Clip) -> Clip:
+        confidence = to_view(clip.sequence, SIGN69).confidence.copy()
+        confidence[:, SIGN69.groups["body"]] = 0
+        view = replace(to_view(clip.sequence, SIGN69), confidence=confidence)
+        return replace(clip, sequence=view)
+
+    clips = list(Clips([str(shards)], "train"))[:3]
+    with pytest.raises(ValueError, match="the clips show no body.*from hands alone"):
+        Translation.from_data({}, [hands_alone(clip) for clip in clips], None)
+    task_of(shards)  # with bodies there is nothing to say
 
 
 def scores_of(probabilities: list[list[float]]) -> tuple[torch.Tensor, torch.Tensor]:
