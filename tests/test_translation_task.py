@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from fingerpost.trainer.models.gloss_alignment import (
 from fingerpost.trainer.models.language_model import IGNORED
 from fingerpost.trainer.models.uni_sign import NO_SIGN, PROMPT
 from fingerpost.trainer.shards import Clip
+from fingerpost.trainer.tasks.signet import SignetTranslation
 from fingerpost.trainer.tasks.translation import Translation, spread
 
 READER = {
@@ -149,7 +151,12 @@ def test_a_mistake_is_one_line(shards: Path, settings: dict, says: str) -> None:
     assert says in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_corpus_without_a_body_in_any_clip_is_one_line(shards: Path) -> None:
+@pytest.mark.parametrize(
+    ("task", "settings"), [(Translation, {}), (SignetTranslation, {"experts": {"a": "nowhere"}})]
+)
+def test_a_corpus_without_a_body_in_any_clip_is_one_line(
+    shards: Path, task: Any, settings: dict
+) -> None:
     def hands_alone(clip: Clip) -> Clip:
         confidence = to_view(clip.sequence, SIGN69).confidence.copy()
         confidence[:, SIGN69.groups["body"]] = 0
@@ -158,7 +165,7 @@ def test_a_corpus_without_a_body_in_any_clip_is_one_line(shards: Path) -> None:
 
     clips = list(Clips([str(shards)], "train"))[:3]
     with pytest.raises(ValueError, match="the clips show no body.*from hands alone"):
-        Translation.from_data({}, [hands_alone(clip) for clip in clips], None)
+        task.from_data(settings, [hands_alone(clip) for clip in clips], None)
     task_of(shards)  # with bodies there is nothing to say
 
 

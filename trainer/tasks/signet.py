@@ -37,6 +37,7 @@ from fingerpost.trainer.models.uni_sign import UniSign
 from fingerpost.trainer.recipe import convert
 from fingerpost.trainer.shards import Clip, open_shards
 from fingerpost.trainer.tasks import translation
+from fingerpost.trainer.tasks.bodies import check_bodies
 from fingerpost.trainer.tasks.task import Batch
 from fingerpost.trainer.tasks.translation import PreparedClip, Translation
 from fingerpost.trainer.text_tokenizer import TOKENIZER, check_pieces, tokenizer_for
@@ -112,6 +113,7 @@ class SignetTranslation(Translation):
     ) -> "SignetTranslation":
         chosen = convert(settings, cls.settings_type, "settings")
         _check(chosen)
+        check_bodies(clips)
         begun = start_of(chosen, clips.text_language, start)
 
         def texts() -> list[str]:

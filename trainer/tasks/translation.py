@@ -38,6 +38,7 @@ from fingerpost.trainer.models.uni_sign import (
 from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.recipe import convert
 from fingerpost.trainer.shards import Clip
+from fingerpost.trainer.tasks.bodies import check_bodies
 from fingerpost.trainer.tasks.frame_glosses import kept_frames, padded_glosses
 from fingerpost.trainer.tasks.reader import network_with_reader
 from fingerpost.trainer.tasks.task import Batch
@@ -49,7 +50,6 @@ LANGUAGES = {  # what the prompt calls them
     **{"pl": "Polish", "pt": "Portuguese", "ru": "Russian", "tr": "Turkish", "zh": "Chinese"},
 }
 KINDS = ("text", "glosses", "isolated")
-N_LOOKED_AT = 16  # clips, to tell that a corpus has no bodies
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -146,7 +146,7 @@ class Translation:
     def from_data(cls, settings: dict[str, Any], clips: Any, start: Path | None) -> "Translation":
         chosen = convert(settings, Settings, "settings")
         if chosen.reads == "poses":
-            _check_bodies(clips)
+            check_bodies(clips)
 
         def texts() -> list[str]:
             glosses = [" ".join(row) for row in clips.column("glosses")]
@@ -376,16 +376,6 @@ def _prompt(kind: str, text_language: str, settings: Settings) -> str:
     """What the prompt says in place of {language}."""
     name = LANGUAGES.get(text_language, text_language or "English")
     return settings.prompts.get(kind, {"glosses": "glosses", "isolated": "gloss"}.get(kind, name))
-
-
-def _check_bodies(clips: Any) -> None:
-    """ValueError where some clips, from all over the corpus, show no body at all."""
-    looked_at = range(0, len(clips), max(1, len(clips) // N_LOOKED_AT))
-    if clips and not any(preprocess_uni_sign(clips[i].sequence).any() for i in looked_at):
-        raise ValueError(
-            "the clips show no body, and this task reads hands and face relative to it; extract "
-            "them with a body, or train single signs from hands alone (ms_mae_wlasl100)"
-        )
 
 
 def _codes(clips: Any) -> set[str]:
