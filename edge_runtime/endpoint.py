@@ -34,6 +34,8 @@ class EndpointSettings:
     lowered_ms : hands down for this long end the sentence: a landmarker may lose both for a moment
     lost_ms : a hand that was last seen high up is not down before it is missed for this long
     rest_ms : hands at rest, up or down, for this long end one of which something was read
+    settled_ms : and for this long, where the last sign was seen rest_ms ago: the way to where hands
+        rest is part of the rest
     unread_rest_ms : and one of which nothing was
     longest_ms : no sentence is longer; a pack may read less
     """
@@ -43,6 +45,7 @@ class EndpointSettings:
     lowered_ms: int = 400
     lost_ms: int = 1000
     rest_ms: int = 1200
+    settled_ms: int = 800
     unread_rest_ms: int = 2400
     longest_ms: int = 20_000
 
@@ -87,10 +90,15 @@ class Endpoint:
         self.rest_ms = min(_since(hand.rests_since, now) for hand in self._hands)
         self.down_ms = min(_since(hand.down_since, now) for hand in self._hands)
 
-    def ended(self, something_read: bool) -> bool:
-        """Whether the hands have rested for so long that a sentence is over."""
+    def ended(self, something_read: bool, quiet_ms: int = 0) -> bool:
+        """Whether the hands have rested for so long that a sentence is over.
+
+        quiet_ms : since the last sign was seen
+        """
         settings = self.settings
         enough = settings.rest_ms if something_read else settings.unread_rest_ms
+        if something_read and quiet_ms >= settings.rest_ms:
+            enough = min(enough, settings.settled_ms)
         return self.down_ms >= settings.lowered_ms or self.rest_ms >= enough
 
     def _place(self, hand: np.ndarray) -> np.ndarray:

@@ -25,6 +25,8 @@ class RowSettings:
     min_gloss_ms, min_share : of a gloss
     begin_ms, begin_share : of the two glosses that begin a line; until then no gloss is given
     alone_ms, alone_share : of a gloss that begins a line alone
+    usual_first, usual_ms, usual_share : and of one whose logarithm of the chance that a sentence
+        begins with it is above the first, if the pack knows the order of glosses
     usual_pair : logarithm of the chance that a gloss follows the one before; two of which the
         second is likelier than this begin a line too
     odd_start : likewise, the mean of two: that the first of them begins a sentence, and that the
@@ -38,8 +40,11 @@ class RowSettings:
     min_share: float = 0.5
     begin_ms: int = 200
     begin_share: float = 0.6
-    alone_ms: int = 320
-    alone_share: float = 0.92
+    alone_ms: int = 400
+    alone_share: float = 0.94
+    usual_first: float = -5.0
+    usual_ms: int = 240
+    usual_share: float = 0.9
     usual_pair: float = -4.5
     odd_start: float = -7.0
     odd_pair: float = -6.0
@@ -128,13 +133,22 @@ class GlossRow:
         n_likely = n_alone = 0
         for sign in self._sure:
             lasted_ms, share = len(sign.frames) * self._frame_ms, sign.share
+            alone_ms, alone_share = self._alone(sign.label)
             n_likely += lasted_ms >= settings.begin_ms and share >= settings.begin_share
-            n_alone += lasted_ms >= settings.alone_ms and share >= settings.alone_share
+            n_alone += lasted_ms >= alone_ms and share >= alone_share
         chances = self._chances()
         if n_alone >= 1 or any(chance > settings.usual_pair for chance in chances[1:]):
             return True  # hands that say nothing show no gloss for so long, and no such pair
         is_odd = len(chances) == 2 and sum(chances) / 2 < settings.odd_start
         return n_likely >= 2 and not is_odd
+
+    def _alone(self, label: int) -> tuple[int, float]:
+        """How long a gloss has to last, and with what share, to begin a line alone."""
+        settings = self._settings
+        lasted_ms, share = settings.alone_ms, settings.alone_share
+        if self._order is not None and self._order[EDGE, label] > settings.usual_first:
+            return min(lasted_ms, settings.usual_ms), min(share, settings.usual_share)
+        return lasted_ms, share
 
     def _chances(self) -> list[float]:
         """Of each gloss so far that it follows the one before, the first the beginning."""

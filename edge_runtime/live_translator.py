@@ -162,6 +162,7 @@ class LiveTranslator:
         self._own.reset()
         self._frames: list[KeypointFrame] = []  # that the sentence has seen
         self._n_scores = 0  # of them that the rows have seen
+        self._sign_ms: int | None = None  # the time of the last of them that shows a sign
         self._n_shown = 0
         self._line_id: int | None = None
 
@@ -180,9 +181,9 @@ class LiveTranslator:
         else:
             events = self._read([*self._lead, frame])
             self._lead.clear()
-        if self._sentence is not None and self._endpoint.ended(
-            something_read=bool(self._row.signs or self._own.signs) and not in_sign
-        ):
+        something_read = bool(self._row.signs or self._own.signs) and not in_sign
+        quiet_ms = 0 if self._sign_ms is None else frame.time_ms - self._sign_ms
+        if self._sentence is not None and self._endpoint.ended(something_read, quiet_ms):
             events += self._complete()
         return events
 
@@ -212,6 +213,9 @@ class LiveTranslator:
             self._row.push(np.stack(self._sentence.scores[self._n_scores :]))
             if self._own.names:
                 self._own.push(self._sentence.states[self._n_scores :])
+            for t in range(self._n_scores, len(self._sentence.scores)):
+                if _shows_gloss(self._sentence, t):
+                    self._sign_ms = self._frames[t].time_ms
             self._n_scores = len(self._sentence.scores)
         if over:
             self._own.flush()
@@ -333,9 +337,9 @@ def _shown(gloss: str) -> str:
     return gloss.upper().replace(" ", "-")
 
 
-def _shows_gloss(sentence: Sentence) -> bool:
-    """Whether the last frame that was scored is of a sign."""
-    return bool(sentence.scores) and int(sentence.scores[-1].argmax()) != BLANK
+def _shows_gloss(sentence: Sentence, frame: int = -1) -> bool:
+    """Whether a frame that was scored, by default the last, is of a sign."""
+    return bool(sentence.scores) and int(sentence.scores[frame].argmax()) != BLANK
 
 
 def _shares(scores: np.ndarray) -> np.ndarray:

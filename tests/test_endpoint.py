@@ -38,10 +38,12 @@ def signing(start, end):
     return [frame_of(t, right=(0.3 + 0.2 * (i // 4 % 2), UP)) for i, t in enumerate(times)]
 
 
-def first_end(endpoint, frames, something_read):
+def first_end(endpoint, frames, something_read, last_sign=None):
+    """The time of the frame that ends it. last_sign : when one was last seen; None = never"""
     for frame in frames:
         endpoint.push(frame)
-        if endpoint.ended(something_read):
+        quiet_ms = 0 if last_sign is None else frame.time_ms - last_sign
+        if endpoint.ended(something_read, quiet_ms):
             return frame.time_ms
     return None
 
@@ -53,6 +55,23 @@ def test_hands_at_rest_in_view_end_it_after_a_while(something_read, rest_ms):
     rest = [frame_of(t, right=(0.9, UP)) for t in range(2040, 9000, 40)]
     ended = first_end(endpoint, rest, something_read)
     assert 2000 + rest_ms <= ended <= 2000 + rest_ms + 80  # a median of three frames comes later
+
+
+@pytest.mark.parametrize(
+    ("something_read", "last_sign", "ended_after"),
+    [
+        (True, 1600, 1600 + 1200),  # the way to where the hands rest is part of the rest
+        (True, 700, 2000 + 800),  # but hands that have just come there may go on
+        (True, 2000, 2000 + 1200),
+        (False, 700, 2000 + 2400),
+    ],
+)
+def test_the_rest_begins_when_the_last_sign_is_over(something_read, last_sign, ended_after):
+    endpoint = Endpoint(1.0)
+    push_all(endpoint, [*signing(0, 2000), frame_of(2000, right=(0.9, UP))])
+    rest = [frame_of(t, right=(0.9, UP)) for t in range(2040, 9000, 40)]
+    ended = first_end(endpoint, rest, something_read, last_sign)
+    assert ended_after <= ended <= ended_after + 80
 
 
 @pytest.mark.parametrize("something_read", [True, False])
@@ -182,10 +201,19 @@ def test_the_row_only_grows_however_the_frames_come():
 
 def test_settings_of_a_row():
     assert row_of("aa", settings=RowSettings(alone_ms=80)) == [1]
-    assert row_of("aaaaaaa", settings=RowSettings()) == []  # 280 ms
-    assert row_of("aaaaaaaa", settings=RowSettings()) == [1]
-    assert row_of("aaaaaaaa", share=0.91, settings=RowSettings()) == []
+    assert row_of(9 * "a", settings=RowSettings()) == []  # 360 ms
+    assert row_of(10 * "a", settings=RowSettings()) == [1]
+    assert row_of(10 * "a", share=0.93, settings=RowSettings()) == []
     assert row_of("aaaaaaa", settings=RowSettings(min_gloss_ms=400)) == []
+
+
+def test_a_gloss_that_often_begins_a_sentence_begins_a_line_sooner():
+    usual = order_with((0, 1), -3.0)
+    assert row_of(6 * "a", settings=RowSettings(), order=usual) == [1]  # 240 ms
+    assert row_of(5 * "a", settings=RowSettings(), order=usual) == []
+    assert row_of(6 * "a", share=0.89, settings=RowSettings(), order=usual) == []
+    assert row_of(9 * "b", settings=RowSettings(), order=usual) == []
+    assert row_of(3 * "a", settings=RowSettings(alone_ms=120), order=usual) == [1]
 
 
 def order_with(pair, log_chance):
