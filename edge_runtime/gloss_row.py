@@ -3,8 +3,9 @@
 ``LiveGlosses`` counts every frame. Somebody who scratches their head shows a frame of this and a
 frame of that, and a hard sign flickers between two. Here a gloss counts once it was the likeliest
 for some frames, a label that comes back at once is the same sign, and a line begins with one gloss
-beyond doubt, or with two that are surer than those after them. Where a pack knows the order of
-glosses, what often follows is believed sooner, and what hardly ever does, later.
+that was sure, is over and did not last for too long, as that of a hand that lies on a face does; or
+with two that are surer than those after them. Where a pack knows the order of glosses, what often
+begins a sentence or follows is believed sooner, and what hardly ever does, later.
 """
 
 from dataclasses import dataclass, field
@@ -24,9 +25,10 @@ class RowSettings:
 
     min_gloss_ms, min_share : of a gloss
     begin_ms, begin_share : of the two glosses that begin a line; until then no gloss is given
-    alone_ms, alone_share : of a gloss that begins a line alone
-    usual_first, usual_ms, usual_share : and of one whose logarithm of the chance that a sentence
-        begins with it is above the first, if the pack knows the order of glosses
+    alone_ms, alone_share, longest_alone_ms : of a gloss that begins a line alone, once it is over;
+        the last is the time from its first frame to its last
+    usual_first, usual_ms, usual_share : of one that does so at once: the logarithm of the chance
+        that a sentence begins with it is above the first, if the pack knows the order of glosses
     usual_pair : logarithm of the chance that a gloss follows the one before; two of which the
         second is likelier than this begin a line too
     odd_start : likewise, the mean of two: that the first of them begins a sentence, and that the
@@ -40,12 +42,13 @@ class RowSettings:
     min_share: float = 0.5
     begin_ms: int = 200
     begin_share: float = 0.6
-    alone_ms: int = 400
-    alone_share: float = 0.94
-    usual_first: float = -5.0
-    usual_ms: int = 240
-    usual_share: float = 0.9
-    usual_pair: float = -4.5
+    alone_ms: int = 280
+    alone_share: float = 0.9
+    longest_alone_ms: int = 1700
+    usual_first: float = -4.5
+    usual_ms: int = 280
+    usual_share: float = 0.93
+    usual_pair: float = -5.0
     odd_start: float = -7.0
     odd_pair: float = -6.0
     odd_ms: int = 160
@@ -100,6 +103,12 @@ class GlossRow:
             if label != BLANK:
                 self._see(label, float(1 / np.exp(row - row.max()).sum()))
             self._n_frames += 1
+            self._begun = self._begun or self._begins()
+
+    def end(self) -> None:
+        """No frame comes any more: the last sign is over."""
+        self._n_frames += 1
+        self._begun = self._begun or self._begins()
 
     def _see(self, label: int, share: float) -> None:
         settings, now = self._settings, self._n_frames
@@ -117,7 +126,6 @@ class GlossRow:
         is_new = all(sign is not other for other in self._sure)  # equal ones are two signs
         if is_new and self._is_sure(sign):
             self._sure.append(sign)
-        self._begun = self._begun or self._begins()
 
     def _is_sure(self, sign: Sign) -> bool:
         settings = self._settings
@@ -133,22 +141,23 @@ class GlossRow:
         n_likely = n_alone = 0
         for sign in self._sure:
             lasted_ms, share = len(sign.frames) * self._frame_ms, sign.share
-            alone_ms, alone_share = self._alone(sign.label)
             n_likely += lasted_ms >= settings.begin_ms and share >= settings.begin_share
-            n_alone += lasted_ms >= alone_ms and share >= alone_share
+            n_alone += self._begins_alone(sign, lasted_ms, share)
         chances = self._chances()
         if n_alone >= 1 or any(chance > settings.usual_pair for chance in chances[1:]):
             return True  # hands that say nothing show no gloss for so long, and no such pair
         is_odd = len(chances) == 2 and sum(chances) / 2 < settings.odd_start
         return n_likely >= 2 and not is_odd
 
-    def _alone(self, label: int) -> tuple[int, float]:
-        """How long a gloss has to last, and with what share, to begin a line alone."""
+    def _begins_alone(self, sign: Sign, lasted_ms: float, share: float) -> bool:
         settings = self._settings
-        lasted_ms, share = settings.alone_ms, settings.alone_share
-        if self._order is not None and self._order[EDGE, label] > settings.usual_first:
-            return min(lasted_ms, settings.usual_ms), min(share, settings.usual_share)
-        return lasted_ms, share
+        if self._order is not None and self._order[EDGE, sign.label] > settings.usual_first:
+            if lasted_ms >= settings.usual_ms and share >= settings.usual_share:
+                return True
+        is_over = sign.frames[-1] < self._n_frames - 1
+        from_to_ms = (sign.frames[-1] - sign.frames[0] + 1) * self._frame_ms
+        sure = lasted_ms >= settings.alone_ms and share >= settings.alone_share
+        return sure and is_over and from_to_ms <= settings.longest_alone_ms
 
     def _chances(self) -> list[float]:
         """Of each gloss so far that it follows the one before, the first the beginning."""

@@ -218,6 +218,7 @@ class LiveTranslator:
                     self._sign_ms = self._frames[t].time_ms
             self._n_scores = len(self._sentence.scores)
         if over:
+            self._row.end()
             self._own.flush()
         signs = self._own.among(self._row.signs)
         n = len(signs)

@@ -149,9 +149,12 @@ def scores_of(text, share=0.99):
     return rows.astype(np.float32)
 
 
-def row_of(text, share=0.99, settings=SHORT, order=None):
+def row_of(text, share=0.99, settings=SHORT, order=None, ends=True):
+    """The labels of a row. ends : whether it is known that no frame comes any more"""
     row = GlossRow(25.0, settings, order)
     row.push(scores_of(text, share))
+    if ends:
+        row.end()
     return [sign.label for sign in row.signs]
 
 
@@ -162,6 +165,16 @@ def test_one_sure_gloss_begins_a_line_and_a_flash_does_not():
     assert row_of("..aaaaa..bbbb", share=0.7) == []
     assert row_of("..aaaaa..bbbbb", share=0.7) == [1, 2]
     assert row_of("") == []
+
+
+def test_a_gloss_begins_a_line_alone_when_it_is_over_and_was_not_too_long():
+    assert row_of("..aaaaa", ends=False) == []  # it may go on, like a hand that lies on a face
+    assert row_of("..aaaaa.", ends=False) == [1]
+    assert row_of("..aaaaabb", ends=False) == [1, 2]
+    long = RowSettings(alone_ms=200, longest_alone_ms=400)
+    assert row_of(10 * "a", settings=long) == [1]
+    assert row_of(11 * "a", settings=long) == []
+    assert row_of(11 * "a" + "bbbbb", settings=long) == [1, 2]  # another says that it was one
 
 
 def test_glosses_far_apart_do_not_begin_a_line_together():
@@ -201,19 +214,19 @@ def test_the_row_only_grows_however_the_frames_come():
 
 def test_settings_of_a_row():
     assert row_of("aa", settings=RowSettings(alone_ms=80)) == [1]
-    assert row_of(9 * "a", settings=RowSettings()) == []  # 360 ms
-    assert row_of(10 * "a", settings=RowSettings()) == [1]
-    assert row_of(10 * "a", share=0.93, settings=RowSettings()) == []
+    assert row_of(6 * "a", settings=RowSettings()) == []  # 240 ms
+    assert row_of(7 * "a", settings=RowSettings()) == [1]
+    assert row_of(7 * "a", share=0.89, settings=RowSettings()) == []
     assert row_of("aaaaaaa", settings=RowSettings(min_gloss_ms=400)) == []
 
 
 def test_a_gloss_that_often_begins_a_sentence_begins_a_line_sooner():
     usual = order_with((0, 1), -3.0)
-    assert row_of(6 * "a", settings=RowSettings(), order=usual) == [1]  # 240 ms
-    assert row_of(5 * "a", settings=RowSettings(), order=usual) == []
-    assert row_of(6 * "a", share=0.89, settings=RowSettings(), order=usual) == []
-    assert row_of(9 * "b", settings=RowSettings(), order=usual) == []
-    assert row_of(3 * "a", settings=RowSettings(alone_ms=120), order=usual) == [1]
+    assert row_of(7 * "a", settings=RowSettings(), order=usual, ends=False) == [1]  # 280 ms
+    assert row_of(6 * "a", settings=RowSettings(), order=usual, ends=False) == []
+    assert row_of(7 * "a", 0.92, settings=RowSettings(), order=usual, ends=False) == []
+    assert row_of(7 * "b", settings=RowSettings(), order=usual, ends=False) == []
+    assert row_of(60 * "a", settings=RowSettings(), order=usual, ends=False) == [1]
 
 
 def order_with(pair, log_chance):
