@@ -42,12 +42,12 @@ class RowSettings:
     min_share: float = 0.5
     begin_ms: int = 200
     begin_share: float = 0.6
-    alone_ms: int = 280
+    alone_ms: int = 320
     alone_share: float = 0.9
     longest_alone_ms: int = 1700
     usual_first: float = -4.5
     usual_ms: int = 280
-    usual_share: float = 0.93
+    usual_share: float = 0.95
     usual_pair: float = -5.0
     odd_start: float = -7.0
     odd_pair: float = -6.0

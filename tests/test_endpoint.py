@@ -214,9 +214,9 @@ def test_the_row_only_grows_however_the_frames_come():
 
 def test_settings_of_a_row():
     assert row_of("aa", settings=RowSettings(alone_ms=80)) == [1]
-    assert row_of(6 * "a", settings=RowSettings()) == []  # 240 ms
-    assert row_of(7 * "a", settings=RowSettings()) == [1]
-    assert row_of(7 * "a", share=0.89, settings=RowSettings()) == []
+    assert row_of(7 * "a", settings=RowSettings()) == []  # 280 ms
+    assert row_of(8 * "a", settings=RowSettings()) == [1]
+    assert row_of(8 * "a", share=0.89, settings=RowSettings()) == []
     assert row_of("aaaaaaa", settings=RowSettings(min_gloss_ms=400)) == []
 
 
@@ -224,7 +224,7 @@ def test_a_gloss_that_often_begins_a_sentence_begins_a_line_sooner():
     usual = order_with((0, 1), -3.0)
     assert row_of(7 * "a", settings=RowSettings(), order=usual, ends=False) == [1]  # 280 ms
     assert row_of(6 * "a", settings=RowSettings(), order=usual, ends=False) == []
-    assert row_of(7 * "a", 0.92, settings=RowSettings(), order=usual, ends=False) == []
+    assert row_of(7 * "a", 0.94, settings=RowSettings(), order=usual, ends=False) == []
     assert row_of(7 * "b", settings=RowSettings(), order=usual, ends=False) == []
     assert row_of(60 * "a", settings=RowSettings(), order=usual, ends=False) == [1]
 
