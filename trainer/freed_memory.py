@@ -1,9 +1,9 @@
 """Memory that one training step frees is kept for the next.
 
 Each step asks for the same memory: activations, gradients. The C library gives freed memory back to
-the system, which has to find it and to clear it, page by page, when the next step asks again: much of
-a step of Uni-Sign where two threads compute (docs/results.md). PyTorch keeps freed memory of GPUs by
-itself.
+the system, which has to find it and to clear it, page by page, when the next step asks again: much
+of a step of Uni-Sign where two threads compute (docs/results.md). PyTorch keeps freed memory of GPUs
+by itself.
 """
 
 import ctypes
