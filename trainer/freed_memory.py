@@ -2,7 +2,7 @@
 
 Each step asks for the same memory: activations, gradients. The C library gives freed memory back to
 the system, which has to find it and to clear it, page by page, when the next step asks again: much
-of a step of Uni-Sign where two threads compute (docs/results.md). PyTorch keeps freed memory of GPUs
+of a step of Uni-Sign where two threads compute (docs/results.md). PyTorch keeps what GPUs freed
 by itself.
 """
 
