@@ -43,7 +43,7 @@ class RowSettings:
     begin_ms: int = 200
     begin_share: float = 0.6
     alone_ms: int = 320
-    alone_share: float = 0.9
+    alone_share: float = 0.92
     longest_alone_ms: int = 1700
     usual_first: float = -4.5
     usual_ms: int = 280

@@ -216,7 +216,7 @@ def test_settings_of_a_row():
     assert row_of("aa", settings=RowSettings(alone_ms=80)) == [1]
     assert row_of(7 * "a", settings=RowSettings()) == []  # 280 ms
     assert row_of(8 * "a", settings=RowSettings()) == [1]
-    assert row_of(8 * "a", share=0.89, settings=RowSettings()) == []
+    assert row_of(8 * "a", share=0.91, settings=RowSettings()) == []
     assert row_of("aaaaaaa", settings=RowSettings(min_gloss_ms=400)) == []
 
 
