@@ -127,6 +127,7 @@ def test_somebody_who_signs_in_the_background_says_nothing(settings, n_lines):
     behind = signing("right_hand", 400, x=0.2, width=0.1)
     rests = [somebody(t, (0.0, 1.6), "right_hand") for t in (*range(0, 400, 40), 2800, 2840)]
     frames = sorted(rests + behind, key=lambda frame: frame.time_ms)
+    settings = {**settings, "longest_alone_ms": 3000}  # they wave for so long
     assert len(lines_of(live_of(settings=settings), frames)) == n_lines
 
 
