@@ -21,10 +21,10 @@ from fingerpost.edge_runtime.pack import Pack, write_pack
 from fingerpost.edge_runtime.stage_settings import read_settings
 from fingerpost.edge_runtime.translator import Sentence, Translator, log_chance
 from fingerpost.trainer.evaluate_live import replay_pack
+from fingerpost.trainer.language_names import language_name
 from fingerpost.trainer.live_scores import lines_of, match
 from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.streams import Stream
-from fingerpost.trainer.tasks.translation import LANGUAGES
 
 TEMPERATURES = np.geomspace(0.2, 5.0, 81)  # the next is 4 % more
 LEAST = 10  # right answers, and wrong ones, that a temperature can be fitted on
@@ -110,7 +110,7 @@ def scored_lines(
 
 def _question(translator: Translator, clip: Clip) -> str:
     """The language of a clip's text, if it has one that the pack writes."""
-    language = LANGUAGES.get(clip.text_language, clip.text_language or "English")
+    language = language_name(clip.text_language)
     return language if clip.text.strip() and language in translator.questions else ""
 
 

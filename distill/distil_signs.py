@@ -34,7 +34,7 @@ class DistilSigns(TaughtTask):
     def batch(self, clips: Sequence[Any], draws: Sequence[int] | None, at_least: int) -> Batch:
         batch = self.inner.batch(clips, draws, at_least)
         if draws is not None:  # else it is for answers, not to learn from
-            batch.inputs["few"] = self.cache.targets([(clip.id, KIND) for clip in clips]).few
+            batch.inputs["few"] = self.cache.targets([(clip.id, KIND) for clip in batch.clips]).few
         return batch
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:

@@ -43,12 +43,12 @@ from fingerpost.edge_runtime.pack_check import Golden
 from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION
 from fingerpost.trainer.evaluate import Answers, answers_to, load_for_answers, main_figures
 from fingerpost.trainer.experts import hash_of_expert
+from fingerpost.trainer.language_names import language_name
 from fingerpost.trainer.models.pocket_graphs import Graph
 from fingerpost.trainer.models.signet import Signet
 from fingerpost.trainer.models.signet_routing import PRIORS
 from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.signer_corpus import make_clip
-from fingerpost.trainer.tasks.translation import LANGUAGES
 
 PIECES_FILE = "pieces.json"
 DECIDE_FRAMES = WINDOW - MARGIN  # as many as one window tells
@@ -245,7 +245,7 @@ def export_adapter(
         raise ValueError(f"{checkpoint} is no SIGNET: only its adapters are a file of their own")
     if network.config.fusion == "concat":
         raise ValueError("fusion concat listens to all experts at once: no pack can; use gated")
-    question = LANGUAGES.get(code, code)
+    question = language_name(code)
     adapters = adapters_of(network, task.prompts([_prompt_of(task.settings, question)]).ids)
     if len(adapters.prompt) > PROMPT_ROOM:
         raise ValueError(
@@ -294,7 +294,7 @@ def _question(checkpoint: Path, settings: Any, clips: Sequence[Clip]) -> str:
             f"the clips that were held back are in {', '.join(codes) or 'no language'}; give some "
             "in the one language that the pack is to write"
         )
-    return LANGUAGES.get(codes[0], codes[0] or "English")
+    return language_name(codes[0])
 
 
 def _prompt_of(settings: Any, question: str) -> str:

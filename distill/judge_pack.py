@@ -9,9 +9,9 @@ from fingerpost.edge_runtime.pack import Pack
 from fingerpost.edge_runtime.translator import Translator
 from fingerpost.trainer.evaluate import Answers, main_figures
 from fingerpost.trainer.feed import Clips
+from fingerpost.trainer.language_names import language_name
 from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.shards import Clip
-from fingerpost.trainer.tasks.translation import LANGUAGES
 
 
 def judge_pack(pack: Pack, clips: Clips, n_clips: int = 0) -> dict[str, float]:
@@ -44,7 +44,7 @@ def translator_answers(translator: Translator, clips: Sequence[Clip]) -> Answers
     answers: Answers = {}
     for clip in clips:
         row = " ".join(clip.glosses)
-        language = LANGUAGES.get(clip.text_language, clip.text_language or "English")
+        language = language_name(clip.text_language)
         truths = {language: ("text", clip.text.strip()), GLOSSES: ("glosses", row)}
         asked = [q for q in translator.questions if truths.get(q, ("", ""))[1]]
         found = translator.translate(clip.sequence, asked)

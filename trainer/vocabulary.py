@@ -9,8 +9,8 @@ from pathlib import Path
 from fingerpost.trainer.corpora import read_corpus
 from fingerpost.trainer.corpora.sample import SPLITS
 from fingerpost.trainer.corpora.tables import read_lines
+from fingerpost.trainer.language_names import LANGUAGE_NAMES
 from fingerpost.trainer.models.uni_sign import PROMPT
-from fingerpost.trainer.tasks.translation import LANGUAGES
 
 GLOSSES = ("glosses", "gloss")  # what the prompt calls signs in their order, and one sign
 
@@ -45,14 +45,16 @@ def prompts(languages: Iterable[str] = ()) -> list[str]:
     languages : codes ("zh", "en-GB"); where there is none, all names that we know, since the corpus
         did not say which it needs
     """
-    names = [name for code in languages for name in (LANGUAGES.get(code, code), _base_name(code))]
-    names = names or list(LANGUAGES.values())
+    names = [
+        name for code in languages for name in (LANGUAGE_NAMES.get(code, code), _base_name(code))
+    ]
+    names = names or list(LANGUAGE_NAMES.values())
     return [PROMPT.format(language=name) for name in dict.fromkeys([*names, *GLOSSES])]
 
 
 def _base_name(code: str) -> str:
     """English of en-GB, or the code itself."""
-    return LANGUAGES.get(code.split("-")[0], code)
+    return LANGUAGE_NAMES.get(code.split("-")[0], code)
 
 
 def _sentences_of_file(path: Path) -> list[str]:

@@ -26,6 +26,7 @@ from fingerpost.edge_runtime.keypoints import PoseSequence
 from fingerpost.edge_runtime.preprocess_found import preprocess_found
 from fingerpost.edge_runtime.resample import resample
 from fingerpost.trainer.augment import augment_frames
+from fingerpost.trainer.language_names import language_name
 from fingerpost.trainer.models.found import DASH, Found, FoundConfig, FoundLosses, Spans
 from fingerpost.trainer.models.found_poses import VIEWS
 from fingerpost.trainer.models.gloss_alignment import NO_TOKEN, NONE, NOT_KNOWN
@@ -62,7 +63,6 @@ from fingerpost.trainer.tasks.found_windows import (
 from fingerpost.trainer.tasks.frame_glosses import padded_glosses
 from fingerpost.trainer.tasks.reader import network_with_reader
 from fingerpost.trainer.tasks.task import Batch
-from fingerpost.trainer.tasks.translation import LANGUAGES
 from fingerpost.trainer.text_tokenizer import TOKENIZER, load_tokenizer, tokenizer_for
 
 
@@ -85,7 +85,7 @@ class FoundTask:
 
         def texts() -> list[str]:
             codes = sorted(set(clips.column("text_language")))
-            prompts = [PROMPT.format(language=LANGUAGES.get(code, code)) for code in codes]
+            prompts = [PROMPT.format(language=language_name(code)) for code in codes]
             prompts += [WHEN.format(text=""), SPOKEN.format(prior=DIGITS)]
             glosses = [gloss.lower() for row in clips.column("glosses") for gloss in row]
             return [*clips.column("text"), *glosses, *prompts, DIGITS]
@@ -263,7 +263,7 @@ class FoundTask:
         texts = []
         for one in asked:
             code = one.stretch.text_language
-            translate = PROMPT.format(language=LANGUAGES.get(code, code or "English"))
+            translate = PROMPT.format(language=language_name(code))
             when = prompt_for_span(one.stretch.text, one.prior)
             texts.append(when if one.kind == "spans" else translate)
         return self.prompts(texts)

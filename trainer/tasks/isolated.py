@@ -38,12 +38,15 @@ NETWORKS: dict[str, tuple[Any, Any]] = {  # that a recipe's [model] can name: co
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """window : frames that a network sees of each clip
     label_smoothing : share of the loss that asks for all glosses alike
+    agree : weight of the term by which two views of a clip are to have the same answer (R-Drop,
+        Liang et al. 2021, Eq. 1); above 0 a batch has each clip twice
     augment : changes to ``AugmentSettings``
     sources : of ``SourceAugment``, what a clip goes through before the preprocessing; {} = nothing
     """
 
     window: int = 48
     label_smoothing: float = 0.1
+    agree: float = 0.0
     augment: dict[str, float] = {}
     sources: dict[str, float] = {}
 
@@ -133,6 +136,8 @@ class Isolated:
     def batch(
         self, clips: Sequence[PreparedSign], draws: Sequence[int] | None, at_least: int
     ) -> Batch:
+        if draws is not None and self.settings.agree:
+            clips, draws = [*clips, *clips], [*draws, *(draw + 1 for draw in draws)]
         if draws is None:
             plain = torch.stack([clip.keypoints for clip in clips])
             keypoints = evenly(plain, self.settings.window)
@@ -150,8 +155,10 @@ class Isolated:
         """The terms of a batch whose scores (B, V) are known."""
         smoothing = self.settings.label_smoothing
         labels = batch.inputs["labels"]
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
-        return {"loss": loss}
+        terms = {"loss": F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)}
+        if self.settings.agree:
+            terms["agree"] = self.settings.agree * disagreement(logits)
+        return terms
 
     def predict(self, model: nn.Module, batch: Batch) -> dict[str, list[Prediction]]:
         scores = model(batch.inputs["keypoints"]).float()
@@ -167,6 +174,15 @@ class Isolated:
             return clip.keypoints
         rng = np.random.default_rng(draw)
         return _keypoints(augment_source(clip.sequence, rng, self._sources, self._ghosts))
+
+
+def disagreement(logits: Tensor) -> Tensor:
+    """Of two views of B clips, (2 B, V), the second after the first; a mean over clips, in nats.
+
+    Half of the Kullback-Leibler divergences in both directions (R-Drop, Eq. 1).
+    """
+    one, other = logits.float().log_softmax(dim=-1).chunk(2)
+    return ((one.exp() - other.exp()) * (one - other)).sum(dim=-1).mean() / 2
 
 
 def _keypoints(view: PoseSequence) -> Tensor:

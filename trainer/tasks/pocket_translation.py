@@ -22,6 +22,7 @@ from fingerpost.edge_runtime.live_glosses import BLANK, LiveGlosses
 from fingerpost.edge_runtime.preprocess_live import FPS, preprocess_live
 from fingerpost.edge_runtime.resample import resample
 from fingerpost.trainer.augment import AugmentSettings, augment_frames
+from fingerpost.trainer.language_names import language_name
 from fingerpost.trainer.models.gloss_alignment import NO_TOKEN, NONE
 from fingerpost.trainer.models.language_model import IGNORED
 from fingerpost.trainer.models.pocket_sizes import STRIDE, PocketTranslatorConfig
@@ -39,7 +40,6 @@ from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.signer_corpus import NO_SIGN
 from fingerpost.trainer.tasks.frame_glosses import kept_frames, padded_glosses
 from fingerpost.trainer.tasks.task import Batch
-from fingerpost.trainer.tasks.translation import LANGUAGES
 from fingerpost.trainer.text_tokenizer import TOKENIZER, load_tokenizer, tokenizer_for
 
 KINDS = ("text", "glosses")
@@ -128,7 +128,7 @@ class PocketTranslation:
         pairs = set(
             zip(clips.column("text_language"), map(bool, clips.column("text")), strict=True)
         )
-        languages = sorted({_language(code) for code, has_text in pairs if has_text})
+        languages = sorted({language_name(code) for code, has_text in pairs if has_text})
         glosses = _names("glosses", {gloss for row in rows for gloss in row}, start)
         questions = _names("questions", {*languages, GLOSSES}, start)
 
@@ -175,7 +175,7 @@ class PocketTranslation:
         idle = _is_idle(clip.glosses)
         signed = () if idle else clip.glosses
         text, row = clip.text.strip(), " ".join(signed)
-        truths = {"text": (_language(clip.text_language), text), "glosses": (GLOSSES, row)}
+        truths = {"text": (language_name(clip.text_language), text), "glosses": (GLOSSES, row)}
         asked = [truths[kind] for kind in self.settings.asks if truths[kind][1]]
         if idle:
             asked = [(GLOSSES, "")]
@@ -339,11 +339,6 @@ def _is_idle(glosses: Sequence[str]) -> bool:
 
 def _prediction(clip: PreparedSentence, truth: str, said: str) -> Prediction:
     return Prediction(clip.id, clip.signer, truth, said, ())
-
-
-def _language(code: str) -> str:
-    """What the question is called."""
-    return LANGUAGES.get(code, code or "English")
 
 
 def _names(key: str, found: set[str], start: Path | None) -> list[str]:

@@ -22,6 +22,7 @@ from fingerpost.edge_runtime.resample import resample
 from fingerpost.trainer.augment_clips import ClipAugment, augment_clip, strided, times_of
 from fingerpost.trainer.hand_crops import ClipHands, hand_pictures, only_frames
 from fingerpost.trainer.hand_store import open_hands
+from fingerpost.trainer.language_names import language_name
 from fingerpost.trainer.models.efficientnet import read_image_net_weights
 from fingerpost.trainer.models.gloss_alignment import NO_TOKEN, NONE
 from fingerpost.trainer.models.language_model import IGNORED
@@ -44,11 +45,6 @@ from fingerpost.trainer.tasks.reader import network_with_reader
 from fingerpost.trainer.tasks.task import Batch
 from fingerpost.trainer.text_tokenizer import TOKENIZER, load_tokenizer, tokenizer_for
 
-LANGUAGES = {  # what the prompt calls them
-    **{"ar": "Arabic", "de": "German", "en": "English", "es": "Spanish", "fr": "French"},
-    **{"el": "Greek", "it": "Italian", "ja": "Japanese", "ko": "Korean", "nl": "Dutch"},
-    **{"pl": "Polish", "pt": "Portuguese", "ru": "Russian", "tr": "Turkish", "zh": "Chinese"},
-}
 KINDS = ("text", "glosses", "isolated")
 
 
@@ -374,7 +370,7 @@ def spread(tokens: np.ndarray, draw: int | None) -> np.ndarray:
 
 def _prompt(kind: str, text_language: str, settings: Settings) -> str:
     """What the prompt says in place of {language}."""
-    name = LANGUAGES.get(text_language, text_language or "English")
+    name = language_name(text_language)
     return settings.prompts.get(kind, {"glosses": "glosses", "isolated": "gloss"}.get(kind, name))
 
 
