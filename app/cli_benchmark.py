@@ -3,6 +3,7 @@
 Part of the front door (``cli.py``): rooms are imported inside the subcommand that needs them.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,13 +21,17 @@ def benchmark(
     packs: Annotated[list[str], typer.Argument(help="Packs: names or paths.", metavar="PACK...")],
     corpus: Annotated[
         list[Path] | None,
-        typer.Option("--corpus", metavar="SHARDS", help="Ask them about its clips; repeatable."),
+        typer.Option(
+            "--corpus",
+            metavar="SHARDS",
+            help="Ask them about its clips; with --stream, each of them live. Repeatable.",
+        ),
     ] = None,
     split: Annotated[
         str | None,
         typer.Option(
             help='Of the corpus, "" for all clips; or of --stream\'s sentences.',
-            show_default="val; test of --stream",
+            show_default="val of the corpus; test of --stream's own sentences",
         ),
     ] = None,
     clips: Annotated[
@@ -57,7 +62,8 @@ def benchmark(
     """Measure packs side by side: size, time, memory, delegates, accuracy.
 
     With --stream: word errors, false lines and delays of live translation, on a rendered signer,
-    on real --signs, or where nobody signs (--idle). Its sentences are of the split --split.
+    on clips of yours (--corpus), on real --signs, or where nobody signs (--idle). Its sentences are
+    of the split --split.
 
     Exit code 1: a pack cannot be measured here, or runs without the delegate it was made for.
     """
@@ -68,11 +74,12 @@ def benchmark(
     if stream:
         from fingerpost.app.commands_stream import GOALS_OF_REAL_SIGNS, run_stream
 
-        if markdown or corpus or (signs and idle):
+        if markdown or sum(map(bool, (corpus, signs, idle))) > 1:
             raise ValueError(
-                "--stream goes with --minutes, --seed, --split, --json, and --signs or --idle"
+                "--stream goes with --minutes, --seed, --split, --json, and one of --corpus, "
+                "--signs and --idle"
             )
-        measure = live_on(minutes, seed, split or "test", signs, idle, idle_gloss)
+        measure = live_on(minutes, seed, split, corpus or (), signs, idle, idle_gloss)
         goals = GOALS_OF_REAL_SIGNS if signs else None
         raise typer.Exit(run_stream(packs, measure, "json" if json else "table", goals))
     if signs or idle:
@@ -99,33 +106,40 @@ def judge_on(folders: list[str], split: str, n_clips: int) -> "Judge":
 def live_on(
     minutes: float,
     seed: int,
-    split: str,
+    split: str | None = None,
+    corpus: Sequence[Path] = (),
     signs: Path | None = None,
     idle: Path | None = None,
     idle_gloss: str = "",
 ) -> "MeasureLive":
     """What says how a pack translates streams of so long. ValueError for no such streams.
 
-    signs : shards of real signs to splice; idle : shards with clips in which nobody signs, those of
-        idle_gloss; neither: a rendered signer
+    corpus : shards with sentences; signs : shards of real signs to splice; idle : shards with clips
+        in which nobody signs, those of idle_gloss; none of them: a rendered signer
     """
     from fingerpost.app.cli_trainer import quiet_imports
 
     quiet_imports()
+    from fingerpost.trainer.clip_streams import make_clip_streams
     from fingerpost.trainer.evaluate_live import figures_of, replay_pack
+    from fingerpost.trainer.feed import Clips
     from fingerpost.trainer.live_scores import score_replays
     from fingerpost.trainer.sentences.real_signs import read_real_signs
     from fingerpost.trainer.sentences.real_streams import make_idle_stream, make_real_streams
     from fingerpost.trainer.shards import open_shards
     from fingerpost.trainer.streams import make_streams
 
-    if signs is not None:
-        streams = make_real_streams(read_real_signs(open_shards(signs)), minutes, seed, split)
+    of_split = split or "test"
+    if corpus:
+        of_corpus = Clips([str(folder) for folder in corpus], "val" if split is None else split)
+        streams = make_clip_streams(of_corpus, minutes, seed)
+    elif signs is not None:
+        streams = make_real_streams(read_real_signs(open_shards(signs)), minutes, seed, of_split)
     elif idle is not None:
         clips = [c for c in open_shards(idle) if not idle_gloss or c.glosses == (idle_gloss,)]
         streams = [make_idle_stream([clip.sequence for clip in clips], minutes, seed)]
     else:
-        streams = make_streams(minutes, seed, split)
+        streams = make_streams(minutes, seed, of_split)
 
     def measure(pack: "Pack", progress: "Progress") -> dict[str, Any]:
         replays = []

@@ -71,7 +71,7 @@ class LiveScores:
     exact : sentences whose text is right to the letter, percent; nan where nothing was signed
     false_lines : in idle_minutes of hands that say nothing
     sign_delay_ms : from a sign's end to its gloss, once it is settled; of the signs that partials
-        have right. Below 0 where it was known before the sign had ended
+        have right, and whose times are known. Below 0 where it was known before the sign had ended
     final_delay_ms : from the end of a sentence's last sign to its last completed line, in stream
         time: the rest is part of it, the computing is not
     final_computing_ms : of the calls that completed these lines
@@ -141,6 +141,7 @@ def score_replays(replays: Sequence[tuple[Stream, Replay]]) -> LiveScores:
     stream_ms = sum(replay.duration_ms for _, replay in replays)
     computing_ms = sum(sum(replay.computing_ms) for _, replay in replays)
     texts = [(sentence.text, answer.text) for sentence, answer in asked]
+    language = next((stream.text_language for stream, _ in replays if stream.sentences), "")
     return LiveScores(
         stream_minutes=stream_ms / 60_000,
         idle_minutes=sum(stream.idle_ms for stream, _ in replays) / 60_000,
@@ -150,7 +151,7 @@ def score_replays(replays: Sequence[tuple[Stream, Replay]]) -> LiveScores:
         n_lines=sum(map(len, lines)),
         streaming_wer=_word_errors((_true(a), a.streamed) for a in answers),
         final_wer=_word_errors((_true(a), a.glosses) for a in answers),
-        bleu4=_bleu4(texts, replays[0][0].text_language),
+        bleu4=_bleu4(texts, language),
         exact=100 * sum(true == said for true, said in texts) / len(texts) if texts else math.nan,
         false_lines=sum(len(a.lines) for a in answers if a.sentence is None),
         sign_delay_ms=spread(delays),
@@ -207,7 +208,7 @@ def shared_ms(sentence: SignedSentence, line: LiveLine) -> int:
 def sign_delays(sentence: SignedSentence, answer: Answer) -> list[int]:
     """Of each sign that partials have right: from its end until its gloss was settled, ms."""
     said = [(line, k) for line in answer.lines for k in range(len(line.streamed))]
-    if not said:
+    if not said or not sentence.timed:
         return []
     alignment = metrics.align([sentence.glosses], [[line.streamed[k] for line, k in said]])
     delays = []
@@ -253,7 +254,7 @@ def spread(values: Sequence[float]) -> Spread:
 def _last(sentence: SignedSentence, answer: Answer) -> tuple[int, float] | None:
     """Delay and computing of the last completed line of a sentence, ms."""
     completed = [line for line in answer.lines if line.final is not None]
-    if not completed:
+    if not completed or not sentence.timed:
         return None
     last = max(completed, key=lambda line: line.final_ms)
     return last.final_ms - sentence.end_ms, last.computing_ms

@@ -32,10 +32,14 @@ _SEED = 6  # apart from the corpora's random numbers
 
 @dataclass(frozen=True)
 class SignedSentence:
-    """text : what it means; signs : (gloss, start_ms, end_ms), without the ways between"""
+    """text : what it means; signs : (gloss, start_ms, end_ms), without the ways between
+
+    timed : whether these are the times of the signs; else they are those of the whole sentence
+    """
 
     text: str
     signs: tuple[tuple[str, int, int], ...]
+    timed: bool = True
 
     @property
     def glosses(self) -> tuple[str, ...]:
