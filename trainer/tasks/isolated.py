@@ -39,7 +39,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """window : frames that a network sees of each clip
     label_smoothing : share of the loss that asks for all glosses alike
     agree : weight of the term by which two views of a clip are to have the same answer (R-Drop,
-        Liang et al. 2021, Eq. 1); above 0 a batch has each clip twice
+        Liang et al. 2021, Sec. 2.1); above 0 a batch has each clip twice
     augment : changes to ``AugmentSettings``
     sources : of ``SourceAugment``, what a clip goes through before the preprocessing; {} = nothing
     """
@@ -179,7 +179,7 @@ class Isolated:
 def disagreement(logits: Tensor) -> Tensor:
     """Of two views of B clips, (2 B, V), the second after the first; a mean over clips, in nats.
 
-    Half of the Kullback-Leibler divergences in both directions (R-Drop, Eq. 1).
+    Half of the Kullback-Leibler divergences in both directions (R-Drop, Sec. 2.1).
     """
     one, other = logits.float().log_softmax(dim=-1).chunk(2)
     return ((one.exp() - other.exp()) * (one - other)).sum(dim=-1).mean() / 2
