@@ -40,6 +40,11 @@ def test_a_batch_has_each_clip_twice_in_training_alone(shards: Path) -> None:
     assert len(task.batch(prepared, None, 0).inputs["labels"]) == 3
 
 
+def test_a_weight_below_0_is_refused(shards: Path) -> None:
+    with pytest.raises(ValueError, match="agree is a weight"):
+        Isolated.from_data({"agree": -1.0}, Clips([str(shards)], "train"), None)
+
+
 def test_training_learns_from_the_term(tmp_path: Path, shards: Path) -> None:
     path = tmp_path / "recipe.toml"
     path.write_text(

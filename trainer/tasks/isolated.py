@@ -80,6 +80,8 @@ class Isolated:
         except TypeError as error:
             known = ", ".join(AugmentSettings.__dataclass_fields__)
             raise ValueError(f"settings.augment: {error}; known: {known}") from error
+        if settings.agree < 0:
+            raise ValueError(f"settings.agree is a weight, 0 or above, got {settings.agree:g}")
         self._sources = SourceAugment.from_table(settings.sources)
         self._ghosts: list[PoseSequence] = []
 
