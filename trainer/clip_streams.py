@@ -6,14 +6,12 @@ Each clip is a stream by itself, and its last frame is held while the signer wai
 clip that says when each sign is made has delays; of any other, nobody knows when a gloss was due.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from fingerpost.edge_runtime.keypoints import KeypointFrame
 from fingerpost.trainer.feed import Clips
 from fingerpost.trainer.shards import Clip
-from fingerpost.trainer.signer_corpus import NO_SIGN
+from fingerpost.trainer.signer_corpus import is_idle
 from fingerpost.trainer.streams import SignedSentence, Stream, check_minutes
 
 HOLD_MS = 3000  # longer than the rest that ends a sentence
@@ -22,12 +20,12 @@ HOLD_MS = 3000  # longer than the rest that ends a sentence
 def make_clip_streams(clips: Clips, minutes: float, seed: int = 0) -> list[Stream]:
     """Clips drawn at random until they are so long together, or all of them.
 
-    Used are those with glosses and a text, and those in which nobody signs (``NO_SIGN``).
+    Used are those with glosses and a text, and those in which nobody signs (``is_idle``).
     ValueError where there is none.
     """
     check_minutes(minutes, seed, "test")
     labels = zip(clips.column("glosses"), clips.column("text"), strict=True)
-    usable = [i for i, (row, text) in enumerate(labels) if row and (text or _is_idle(row))]
+    usable = [i for i, (row, text) in enumerate(labels) if row and (text or is_idle(row))]
     if not usable:
         raise ValueError(
             "no clip has both glosses and a text, which live translation is measured by"
@@ -51,7 +49,7 @@ def stream_of(clip: Clip) -> Stream:
         KeypointFrame(end_ms + round(n * step_ms), frames[-1].xyz, frames[-1].confidence)
         for n in range(1, round(HOLD_MS / step_ms) + 1)
     ]
-    idle = _is_idle(clip.glosses)
+    idle = is_idle(clip.glosses)
     return Stream(
         tuple(frames + held),
         clip.sequence.schema,
@@ -71,7 +69,3 @@ def _sentence(clip: Clip, start_ms: int, end_ms: int) -> SignedSentence:
         for gloss, (a, b) in zip(clip.glosses, spans, strict=True)
     )
     return SignedSentence(clip.text, signs, timed)
-
-
-def _is_idle(glosses: Sequence[str]) -> bool:
-    return tuple(glosses) == (NO_SIGN,)

@@ -130,6 +130,11 @@ def make_clip(stream: str, number: int, seed: int = 0, fps: float = FPS) -> Clip
     )
 
 
+def is_idle(glosses: Sequence[str]) -> bool:
+    """Whether a clip's label says that nothing is signed in it."""
+    return tuple(glosses) == (NO_SIGN,)
+
+
 def random_sentence(split: str, rng: np.random.Generator) -> Phrase:
     """A sentence that is in this split, and so in no other."""
     while True:

@@ -37,7 +37,7 @@ from fingerpost.trainer.models.uni_sign import pad_clips
 from fingerpost.trainer.predictions import Prediction
 from fingerpost.trainer.recipe import convert
 from fingerpost.trainer.shards import Clip
-from fingerpost.trainer.signer_corpus import NO_SIGN
+from fingerpost.trainer.signer_corpus import is_idle
 from fingerpost.trainer.tasks.frame_glosses import kept_frames, padded_glosses
 from fingerpost.trainer.tasks.task import Batch
 from fingerpost.trainer.text_tokenizer import TOKENIZER, load_tokenizer, tokenizer_for
@@ -124,7 +124,7 @@ class PocketTranslation:
         cls, settings: dict[str, Any], clips: Any, start: Path | None
     ) -> "PocketTranslation":
         chosen = convert(settings, Settings, "settings")
-        rows = [() if _is_idle(row) else row for row in clips.column("glosses")]
+        rows = [() if is_idle(row) else row for row in clips.column("glosses")]
         pairs = set(
             zip(clips.column("text_language"), map(bool, clips.column("text")), strict=True)
         )
@@ -172,7 +172,7 @@ class PocketTranslation:
         )
 
     def prepare(self, clip: Clip) -> PreparedSentence:
-        idle = _is_idle(clip.glosses)
+        idle = is_idle(clip.glosses)
         signed = () if idle else clip.glosses
         text, row = clip.text.strip(), " ".join(signed)
         truths = {"text": (language_name(clip.text_language), text), "glosses": (GLOSSES, row)}
@@ -330,11 +330,6 @@ def _shown(ms: np.ndarray, spans: Sequence[tuple[int, int]], numbers: list[int])
     for (start, end), number in zip(spans, numbers, strict=True):
         shown[(start <= ms) & (ms < end)] = number
     return shown
-
-
-def _is_idle(glosses: Sequence[str]) -> bool:
-    """Whether a clip's label says that nothing is signed in it."""
-    return tuple(glosses) == (NO_SIGN,)
 
 
 def _prediction(clip: PreparedSentence, truth: str, said: str) -> Prediction:
