@@ -31,6 +31,7 @@ from fingerpost.app import (
     cli_export,
     cli_found,
     cli_kiosk,
+    cli_lookup,
     cli_plot,
     cli_segment,
     cli_shards,
@@ -289,7 +290,9 @@ for part in (
     cli_calibrate,
     cli_benchmark,
     cli_teach,
+    cli_lookup,
     cli_kiosk,
+    cli_lookup,
     cli_plot,
 ):
     part.add_to(app)

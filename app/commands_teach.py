@@ -7,12 +7,12 @@ from typing import Any
 
 from fingerpost.app.commands_caption import load_pack
 from fingerpost.app.output_files import check_destinations
-from fingerpost.app.session import Step, observe
 from fingerpost.app.terminal import CaptionPrinter, print_columns, print_json, tell
+from fingerpost.app.watched_signs import Watching, watch_signs
 from fingerpost.edge_runtime.keypoints import PoseSequence
 from fingerpost.edge_runtime.own_signs import OwnSign, OwnSigns, sign_name
 from fingerpost.edge_runtime.pack import BUNDLED
-from fingerpost.edge_runtime.teaching import ExampleCutter, limit_of, remarks_on
+from fingerpost.edge_runtime.teaching import limit_of, remarks_on
 
 LEAST, MOST = 3, 5  # examples of a sign
 
@@ -65,32 +65,17 @@ def teach(name: str, clips: Sequence[str], options: TeachOptions) -> None:
 def examples_in(source: str, options: TeachOptions) -> list[PoseSequence]:
     """The examples that a source shows; a camera is watched until there are enough."""
     found: list[PoseSequence] = []
-    with observe(source, options.landmarker, options.mirrored, tell=tell) as observer:
-        cutter = ExampleCutter(observer.schema, observer.aspect, options.dominant_hand)
-        with CaptionPrinter(observer.n_frames, what="examples") as printer:
-            wanted = options.n_examples if observer.live else None
-            if wanted:
-                printer.tell(f"Sign it {wanted} times; lower the hands after each.")
-            for sight in observer:
-                try:
-                    new = cutter.push(sight.keypoints)
-                except ValueError as error:
-                    if not observer.live:
-                        raise ValueError(f"{source}: {error}") from error
-                    printer.tell(f"Not kept: {error}")
-                    continue
-                found += new
-                printer.show(Step(sight, ()))
-                if wanted and new:
-                    printer.tell(f"{len(found)} of {wanted}")
-                if wanted and len(found) >= wanted:
-                    break
-            else:
-                found += cutter.flush()
-        if observer.problem:
-            raise ValueError(observer.problem)
-    if not found:
-        raise ValueError(f"{source}: no sign was seen; the hands go up, sign, and go down again")
+    wanted = options.n_examples if source.isdecimal() else None
+
+    def seen(printer: CaptionPrinter, example: PoseSequence) -> bool:
+        found.append(example)
+        if wanted:
+            printer.tell(f"{len(found)} of {wanted}")
+        return len(found) == wanted
+
+    how = Watching(options.landmarker, options.mirrored, options.dominant_hand)
+    invitation = f"Sign it {wanted} times; lower the hands after each."
+    watch_signs(source, how, "examples", seen, invitation)
     return found
 
 

@@ -110,11 +110,11 @@ class CaptionPrinter:
         """Prints what a step of the session has brought."""
         for event in step.events:
             if self._as_json:
-                self._result(json.dumps(event_record(event), ensure_ascii=False))
+                self.result(json.dumps(event_record(event), ensure_ascii=False))
             elif isinstance(event, LineCompleted):
                 self._partial = Text()
                 if event.line.text:
-                    self._result(line_text(event.line))
+                    self.result(line_text(event.line))
             else:
                 self._partial = Text(line_text(event.line), style="dim")
         if step.sight is not None:
@@ -124,7 +124,8 @@ class CaptionPrinter:
         """A message among the captions, without breaking the live display."""
         (self._console if self._live is not None else stderr_console()).print(Text(message))
 
-    def _result(self, line: str) -> None:
+    def result(self, line: str) -> None:
+        """A line on stdout."""
         if self._live is not None and self._live_on_stdout:
             self._console.print(Text(line), soft_wrap=True)
         else:

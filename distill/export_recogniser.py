@@ -20,7 +20,7 @@ from fingerpost.edge_runtime.keypoints import PoseSequence, schema
 from fingerpost.edge_runtime.pack import Pack
 from fingerpost.edge_runtime.pack_check import Golden, run_samples
 from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION
-from fingerpost.edge_runtime.preprocessings import find_preprocessing
+from fingerpost.edge_runtime.preprocessings import OF_HANDS, find_preprocessing
 from fingerpost.edge_runtime.recogniser import GRAPH
 from fingerpost.trainer.checkpoint import load_checkpoint
 from fingerpost.trainer.evaluate import answers_to, load_for_answers
@@ -53,7 +53,7 @@ class RecogniserSource:
     ) -> None:
         self._network, self._info, _ = load_checkpoint(checkpoint)
         _check_exportable(checkpoint, self._info)
-        self._view, self._preprocess = EATS[self._info["model"]]
+        self._view, self._preprocess = _eats(self._info)
         self.vocabulary = list(self._info["vocabulary"])
         self._window = int(self._info["config"]["window"])
         shape = _input_shape(self._view, self._preprocess, self._window)
@@ -170,7 +170,7 @@ class RecogniserSource:
 
 def recogniser_graphs(network: Any, info: Mapping[str, Any]) -> dict[str, Graph]:
     """What a device runs of a network. info : of its config.json"""
-    shape = _input_shape(*EATS[info["model"]], int(info["config"]["window"]))
+    shape = _input_shape(*_eats(info), int(info["config"]["window"]))
     return {GRAPH: Graph(network, (torch.zeros(shape),), (INPUT,), (OUTPUT,))}
 
 
@@ -199,6 +199,12 @@ def _check_exportable(checkpoint: Path, info: Mapping[str, Any]) -> None:
             f"{checkpoint} was trained on preprocess_version {trained_on}, this Fingerpost has "
             f"{PREPROCESS_VERSION}; train it again"
         )
+
+
+def _eats(info: Mapping[str, Any]) -> tuple[str, str]:
+    """The view and the preprocessing of a checkpoint's graph. info : of its config.json"""
+    view, name = EATS[info["model"]]
+    return view, name + OF_HANDS if info.get("settings", {}).get("hands_only") else name
 
 
 def _input_shape(view: str, preprocess: str, window: int) -> tuple[int, ...]:

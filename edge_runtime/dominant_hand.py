@@ -6,11 +6,10 @@ picture that a selfie camera has mirrored looks left-handed too, and mirroring p
 
 import numpy as np
 
-from fingerpost.edge_runtime.keypoints import HAND_POINTS, SIGN69, PoseSequence
+from fingerpost.edge_runtime.keypoints import HAND_POINTS, HANDS, SIGN69, PoseSequence
 from fingerpost.edge_runtime.preprocess_live import LiveNormaliser
 
 DOMINANT_HANDS = ("auto", "left", "right")
-HANDS = ("left_hand", "right_hand")
 UP = 1.0  # shoulder widths under the shoulders; hands lower than that rest
 BEING_UP = 0.02  # shoulder widths of way that a frame at 25 a second counts as, up and still
 LONGEST_STEP = 0.3  # shoulder widths; a hand that goes further from frame to frame was lost between

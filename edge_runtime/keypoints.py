@@ -25,6 +25,7 @@ from fingerpost.edge_runtime.face_points import (
 
 GROUPS = ("body", "left_hand", "right_hand", "face")
 
+HANDS = ("left_hand", "right_hand")  # groups of every schema with hands
 _FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 HAND_POINTS = (
     "wrist",

@@ -32,7 +32,8 @@ from fingerpost.edge_runtime.preprocessings import find_preprocessing
 from fingerpost.edge_runtime.translator_check import check_translator
 
 SUFFIX = ".fpk"
-BUNDLED = "demo"  # the pack that comes with Fingerpost
+BUNDLED = "demo"  # the pack that comes with Fingerpost and captions
+SIGNS = "signs"  # the one that comes with it and names single signs
 MAX_MANIFEST_BYTES = 2**20
 
 
@@ -155,7 +156,7 @@ class InstalledPack:
 
 
 class PackStore:
-    """The user's packs, one .fpk file each, and the one that comes with Fingerpost.
+    """The user's packs, one .fpk file each, and those that come with Fingerpost.
 
     root : by default $FINGERPOST_PACKS, or the user's data folder
     """
@@ -164,12 +165,16 @@ class PackStore:
         self.root = root or _default_root()
 
     def list(self) -> tuple[InstalledPack, ...]:
-        """All packs by name, the bundled one first."""
-        bundled = bundled_pack()
+        """All packs by name, the bundled ones first."""
+        bundled = ((name, bundled_pack(name)) for name in (BUNDLED, SIGNS))
         return (
-            *((InstalledPack(BUNDLED, bundled, True),) if bundled else ()),
+            *(InstalledPack(name, path, True) for name, path in bundled if path),
             *(InstalledPack(p.stem, p, False) for p in sorted(self.root.glob(f"[!.]*{SUFFIX}"))),
         )
+
+    def captioning(self) -> tuple[InstalledPack, ...]:
+        """Those that a user may choose for captions: all but the one of single signs."""
+        return tuple(pack for pack in self.list() if pack.name != SIGNS)
 
     def add(self, source: Path | str) -> Pack:
         """Installs a pack from a path or file:// address, in the place of one of the same name.
@@ -177,9 +182,10 @@ class PackStore:
         It is verified first, and the old one stays until the new one is whole and in its place.
         """
         pack = open_pack(_local_path(source))
-        if pack.manifest.name == BUNDLED:
-            raise ValueError(f"{BUNDLED!r} is the name of the bundled pack: give the pack another")
-        return pack_to_fpk(pack, self.root / (pack.manifest.name + SUFFIX))
+        name = pack.manifest.name
+        if name in (BUNDLED, SIGNS):
+            raise ValueError(f"{name!r} is the name of a bundled pack: give the pack another")
+        return pack_to_fpk(pack, self.root / (name + SUFFIX))
 
     def remove(self, name: str) -> None:
         """Deletes an installed pack."""
@@ -204,9 +210,9 @@ class PackStore:
         raise ValueError(f"no pack {name!r} is installed (installed: {known}); see: packs add")
 
 
-def bundled_pack() -> Path | None:
-    """The folder of the pack that comes with Fingerpost; None in a copy built without it."""
-    folder = importlib.resources.files("fingerpost.assets") / BUNDLED / "pack"
+def bundled_pack(name: str = BUNDLED) -> Path | None:
+    """The folder of a pack that comes with Fingerpost; None in a copy built without it."""
+    folder = importlib.resources.files("fingerpost.assets") / name / "pack"
     path = Path(str(folder))  # Fingerpost is installed as plain files, never run from a zip
     return path if (path / MANIFEST).is_file() else None
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fingerpost.edge_runtime.keypoints import HAND_POINTS, PoseSequence, mirrored
+from fingerpost.edge_runtime.keypoints import HAND_POINTS, HANDS, PoseSequence, mirrored
 
 PREPROCESS_VERSION = 1
 
@@ -50,11 +50,23 @@ def trim(sequence: PoseSequence) -> PoseSequence:
     )
 
 
+def hands_alone(sequence: PoseSequence) -> PoseSequence:
+    """The sequence, of which nothing but the hands was seen."""
+    kept = np.zeros(len(sequence.schema), bool)
+    for hand in HANDS:
+        kept[sequence.schema.groups[hand]] = True
+    return replace(
+        sequence,
+        xyz=np.where(kept[:, None], sequence.xyz, 0).astype(np.float32),
+        confidence=np.where(kept, sequence.confidence, 0).astype(np.float32),
+    )
+
+
 def fill_gaps(sequence: PoseSequence, max_gap_ms: int = MAX_GAP_MS) -> PoseSequence:
     """Straight lines through the short gaps in which a hand was lost (motion blur, mostly)."""
     xyz, confidence = sequence.xyz.copy(), sequence.confidence.copy()
     max_gap = round(max_gap_ms * sequence.fps / 1000)  # frames
-    for hand in ("left_hand", "right_hand"):
+    for hand in HANDS:
         points = sequence.schema.groups[hand]
         seen = np.flatnonzero(confidence[:, points].any(axis=1))
         for before, after in zip(seen[:-1], seen[1:], strict=True):
@@ -132,7 +144,7 @@ def _shoulders(sequence: PoseSequence, square: np.ndarray) -> tuple[np.ndarray, 
 
 def _hands_seen(sequence: PoseSequence) -> np.ndarray:
     """Shape (T, 2): is the left, the right hand there?"""
-    hands = [sequence.schema.groups[hand] for hand in ("left_hand", "right_hand")]
+    hands = [sequence.schema.groups[hand] for hand in HANDS]
     return np.stack([sequence.confidence[:, hand].any(axis=1) for hand in hands], axis=1)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fingerpost.edge_runtime.keypoints import PoseSequence
-from fingerpost.edge_runtime.preprocess import preprocess, resample_window, trim
+from fingerpost.edge_runtime.preprocess import hands_alone, preprocess, resample_window, trim
 from fingerpost.edge_runtime.preprocess_ms_mae import preprocess_ms_mae
 
 Preprocessing = Callable[[PoseSequence, int], np.ndarray]
@@ -22,7 +22,18 @@ def one_sign_ms_mae(sequence: PoseSequence, window: int) -> np.ndarray:
     return resample_window(preprocess_ms_mae(trim(sequence)), window)[None]
 
 
-PREPROCESSINGS: dict[str, Preprocessing] = {"sign": preprocess, "ms_mae": one_sign_ms_mae}
+def of_hands(preprocessing: Preprocessing) -> Preprocessing:
+    """The same, for a network that has learned from hands alone: a body would only confuse it."""
+    return lambda sequence, window: preprocessing(hands_alone(sequence), window)
+
+
+OF_HANDS = "_hands"  # ends the names of those that take body and face away
+PREPROCESSINGS: dict[str, Preprocessing] = {
+    "sign": preprocess,
+    "sign" + OF_HANDS: of_hands(preprocess),
+    "ms_mae": one_sign_ms_mae,
+    "ms_mae" + OF_HANDS: of_hands(one_sign_ms_mae),
+}
 
 
 def find_preprocessing(name: str) -> Preprocessing:

@@ -18,6 +18,7 @@ import numpy as np
 from fingerpost.edge_runtime.dominant_hand import UP, DominantHand
 from fingerpost.edge_runtime.endpoint import Endpoint
 from fingerpost.edge_runtime.keypoints import (
+    HANDS,
     SIGN69,
     KeypointFrame,
     KeypointSchema,
@@ -39,7 +40,9 @@ LEAST_FRAMES = 5  # of a sign without its ways: 200 ms
 LONGEST_MS = 6000  # with a hand up; nobody makes one sign for so long
 LEAD_MS = 240  # before the hands move, as a live translator reads it
 KNOWN = 0.8  # of an example's frames a known gloss has this share: the pack reads the sign as that
-_WRISTS = [SIGN69.groups[hand].start for hand in ("left_hand", "right_hand")]
+SHORT_MS = 4000  # a file that is no longer is one sign, from its first frame to its last
+_HAND_GROUPS = [SIGN69.groups[hand] for hand in HANDS]
+_WRISTS = [hand.start for hand in _HAND_GROUPS]
 
 
 class ExampleCutter:
@@ -61,7 +64,7 @@ class ExampleCutter:
         found: list[PoseSequence] = []
         for one in self._steady.push(frame):
             self._endpoint.push(one)
-            self._hand.push(self._sequence([one]))
+            self._hand.push(_sequence([one], self._aspect))
             if not self._frames and not self._endpoint.moves:
                 self._lead.append(one)
                 continue
@@ -76,7 +79,7 @@ class ExampleCutter:
         frames, self._frames = self._frames, []
         if not frames:
             return []
-        example = self._sequence(frames)
+        example = _sequence(frames, self._aspect)
         up = frames_up(example)
         if len(up) * 1000 / FPS > LONGEST_MS:
             raise ValueError(
@@ -86,15 +89,39 @@ class ExampleCutter:
             return []  # somebody moved in the chair
         return [mirrored(example) if self._hand.left else example]
 
-    def _sequence(self, frames: list[KeypointFrame]) -> PoseSequence:
-        return PoseSequence(
-            np.stack([frame.xyz for frame in frames]),
-            np.stack([frame.confidence for frame in frames]),
-            FPS,
-            SIGN69,
-            frames[0].time_ms,
-            self._aspect,
-        )
+
+class ClipCutter:
+    """Push the frames of a file: a short one is one sign as it is, of a longer one each is cut out.
+
+    Most files with one sign have been cut to it already, and may have no rest at either end.
+    """
+
+    def __init__(self, schema: KeypointSchema, aspect: float) -> None:
+        self._steady = Steady(FPS, schema, aspect)
+        self._cutter = ExampleCutter(schema, aspect)
+        self._aspect = aspect
+        self._frames: list[KeypointFrame] = []  # of a file that is short so far
+        self._cut: list[PoseSequence] = []  # in case that it is not
+        self._is_short = True
+
+    def push(self, frame: KeypointFrame) -> list[PoseSequence]:
+        """The signs that are over with a frame; ValueError for one that is none."""
+        self._cut += self._cutter.push(frame)
+        if self._is_short:
+            self._frames += self._steady.push(frame)
+            self._is_short = len(self._frames) * 1000 / FPS <= SHORT_MS
+        if self._is_short:
+            return []
+        found, self._cut = self._cut, []
+        return found
+
+    def flush(self) -> list[PoseSequence]:
+        """The sign of a short file, or the last of a long one."""
+        if not self._is_short:
+            return self._cut + self._cutter.flush()
+        frames, self._frames = self._frames, []
+        shows_hands = any(frame.confidence[hand].any() for frame in frames for hand in _HAND_GROUPS)
+        return [_sequence(frames, self._aspect)] if shows_hands else []
 
 
 def frames_up(example: PoseSequence) -> range:
@@ -155,6 +182,17 @@ def remarks_on(
         if min(nearest(mine, theirs) for mine in examples for theirs in of_other) <= limit:
             remarks.append(f"{sign.name} is much like your sign {other.name}: they may be confused")
     return remarks
+
+
+def _sequence(frames: list[KeypointFrame], aspect: float) -> PoseSequence:
+    return PoseSequence(
+        np.stack([frame.xyz for frame in frames]),
+        np.stack([frame.confidence for frame in frames]),
+        FPS,
+        SIGN69,
+        frames[0].time_ms,
+        aspect,
+    )
 
 
 def _states(translator: Translator, sign: OwnSign) -> list[np.ndarray]:

@@ -45,5 +45,16 @@ def test_the_bundled_pack_verifies_and_says_what_it_may_be_used_for():
     assert "WLASL" in pack.manifest.licences.data
 
 
+def test_the_pack_of_single_signs_verifies():
+    pack = open_pack(bundled_pack("signs"))
+    checks = verify_pack(pack)
+    assert checks and all(row.passed for row in checks)
+    assert pack.size_bytes <= 8_000_000
+    assert pack.manifest.task == "isolated-signs" and len(pack.vocabulary) == 1998
+    lost = pack.manifest.measured["float network: isolated.top1"]
+    assert lost - pack.manifest.measured["exported: isolated.top1"] <= 1.0
+    assert "non-commercial" in pack.manifest.licences.weights
+
+
 def test_the_demo_clip_is_small():
     assert (ASSETS / "demo" / "demo.mp4").stat().st_size <= 5_000_000

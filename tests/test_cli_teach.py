@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from fingerpost.app import commands_teach
+from fingerpost.app import commands_teach, watched_signs
 from fingerpost.app.cli import app
 from fingerpost.edge_runtime.keypoint_files import load_npz, save_npz
 from fingerpost.edge_runtime.own_signs import OwnSigns
@@ -60,7 +60,7 @@ def test_one_recording_of_all_examples_does_too_and_says_what_to_know(run, clips
 def test_a_name_that_is_taken_is_asked_about_before_anything_is_recorded(run, clips, monkeypatch):
     run("Anna", clips / "often.npz")
     with monkeypatch.context() as patch:
-        patch.setattr(commands_teach, "observe", None)  # whoever watches fails
+        patch.setattr(watched_signs, "observe", None)  # whoever watches fails
         said = run("anna", clips / "often.npz", code=2).output
     assert "there is a sign 'anna' already: give another name, or --replace" in said
     run("anna", *[clips / "once.npz"] * 3, "--replace")
@@ -126,7 +126,7 @@ class Camera:
 
 def test_a_camera_is_watched_until_there_are_enough(run, clips, monkeypatch):
     camera = Camera(clips / "often.npz")
-    monkeypatch.setattr(commands_teach, "observe", lambda source, *rest, **more: camera)
+    monkeypatch.setattr(watched_signs, "observe", lambda source, *rest, **more: camera)
     said = run("Anna").output
     assert [f"{n} of 3" in said for n in (1, 2, 3, 4)] == [True, True, True, False]
     assert len(OwnSigns().list()[0].examples) == 3 and camera.n_seen < len(camera.sequence)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from fingerpost.edge_runtime.keypoints import SIGN69
+from fingerpost.edge_runtime.preprocess import hands_alone
 from fingerpost.edge_runtime.preprocess_uni_sign import preprocess_uni_sign
 from fingerpost.trainer.checkpoint import load_checkpoint, resolve_checkpoint
 from fingerpost.trainer.compare_sigma import WAYS, Way, compare, table, tuning_of
@@ -29,7 +30,6 @@ from fingerpost.trainer.compare_sigma_runs import (
 from fingerpost.trainer.feed import Clips, PreparedClips, plain_batches
 from fingerpost.trainer.recipe import Recipe, read_recipe
 from fingerpost.trainer.sentences.real_signs import RealSigns, in_one_picture
-from fingerpost.trainer.sentences.real_streams import hands_alone
 from fingerpost.trainer.shards import Clip, ShardsAbout, open_shards, write_shards
 from fingerpost.trainer.signer import LEXICON
 from fingerpost.trainer.signer_corpus import SIGNS, make_clip

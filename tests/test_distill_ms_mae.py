@@ -1,6 +1,7 @@
 """MS-MAE's recogniser as a pack, and a pack beside the checkpoint that it was made from."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from fingerpost.distill import export_recogniser  # noqa: E402
 from fingerpost.distill.compare_pack import Comparison, compare, main  # noqa: E402
 from fingerpost.distill.export import EATS, export_pack  # noqa: E402
 from fingerpost.distill.samples import signer_samples  # noqa: E402
+from fingerpost.edge_runtime.keypoints import SIGN69  # noqa: E402
 from fingerpost.edge_runtime.manifest import Manifest  # noqa: E402
+from fingerpost.edge_runtime.preprocess import hands_alone  # noqa: E402
 from fingerpost.trainer.checkpoint import save_checkpoint  # noqa: E402
 from fingerpost.trainer.models import MODELS  # noqa: E402
 from fingerpost.trainer.models.ms_mae import MsMae, MsMaeConfig  # noqa: E402
@@ -20,6 +23,8 @@ from fingerpost.trainer.models.ms_mae_classifier import (  # noqa: E402
     MsMaeClassifier,
     MsMaeClassifierConfig,
 )
+from fingerpost.trainer.shards import Clip  # noqa: E402
+from fingerpost.trainer.signer import random_signer, sign_sentence  # noqa: E402
 from fingerpost.trainer.tasks.isolated import Isolated, Settings  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -47,6 +52,20 @@ def test_what_a_pack_can_be_made_of():
     assert set(EATS) < set(MODELS)
     assert export_recogniser._input_shape(*EATS["pocket"], 48) == (1, 48, 69, 4)
     assert export_recogniser._input_shape(*EATS["ms_mae_classifier"], 32) == (1, 32, 48, 4)
+
+
+def test_a_network_of_hands_alone_is_given_hands_alone_on_the_device_too():
+    info = {"model": "ms_mae_classifier", "settings": {"hands_only": True}}
+    assert export_recogniser._eats(info) == ("msmae", "ms_mae_hands")
+    assert export_recogniser._eats(info | {"settings": {}}) == EATS["ms_mae_classifier"]
+    rng = np.random.default_rng(0)
+    signing = sign_sentence(["hello"], random_signer(rng), rng).keypoints(fps=25.0)
+    clip = Clip("a", "", "train", ("up",), "", "", "", signing)
+    whole, hands = (Isolated(WAYS, Settings(hands_only=on)).prepare(clip) for on in (False, True))
+    body = SIGN69.groups["body"]
+    assert whole.keypoints[:, body].any() and not hands.keypoints[:, body].any()
+    alone = Isolated(WAYS, Settings()).prepare(replace(clip, sequence=hands_alone(signing)))
+    assert torch.equal(hands.keypoints, alone.keypoints)
 
 
 def test_what_is_no_recogniser_is_refused(tmp_path):

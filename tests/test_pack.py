@@ -415,17 +415,18 @@ def test_a_bad_pack_is_not_added_and_the_old_one_stays(store, fpk):
     assert [p.name for p in store.root.iterdir()] == ["tiny.fpk"]
 
 
-def test_the_bundled_pack_is_safe(store, tmp_path):
-    demo = write_pack(tmp_path / "d.fpk", dataclasses.replace(MANIFEST, name="demo"), FILES)
-    with pytest.raises(ValueError, match="name of the bundled pack"):
-        store.add(demo.path)
+@pytest.mark.parametrize("name", ["demo", "signs"])
+def test_the_bundled_packs_are_safe(store, tmp_path, name):
+    other = write_pack(tmp_path / "d.fpk", dataclasses.replace(MANIFEST, name=name), FILES)
+    with pytest.raises(ValueError, match="name of a bundled pack"):
+        store.add(other.path)
     bundled = [pack for pack in store.list() if pack.bundled]
     if not bundled:
         pytest.skip("this copy holds no bundled pack")
-    assert store.find("demo") == bundled[0].path
-    assert open_pack(bundled[0].path).vocabulary
+    assert [pack.name for pack in bundled] == ["demo", "signs"]
+    assert open_pack(store.find(name)).manifest.name == name
     with pytest.raises(ValueError, match="cannot be removed"):
-        store.remove("demo")
+        store.remove(name)
 
 
 def test_the_store_is_where_the_environment_says(tmp_path, monkeypatch):

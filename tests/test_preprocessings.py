@@ -17,7 +17,7 @@ from fingerpost.edge_runtime.manifest import (
     TensorSpec,
 )
 from fingerpost.edge_runtime.pack import bundled_pack, open_pack, write_pack
-from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION, preprocess
+from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION, hands_alone, preprocess
 from fingerpost.edge_runtime.preprocessings import find_preprocessing, one_sign_ms_mae
 from fingerpost.edge_runtime.recogniser import Recogniser
 from fingerpost.trainer.signer import random_signer, sign_sentence
@@ -115,8 +115,22 @@ def test_a_clip_in_which_nothing_is_seen_is_no_nan():
     assert not one_sign_ms_mae(nothing, WINDOW).any()
 
 
+@pytest.mark.parametrize("name", ["sign", "ms_mae"])
+def test_of_hands_a_body_changes_nothing(clip, name):
+    whole, hands = find_preprocessing(name), find_preprocessing(name + "_hands")
+    elsewhere = dataclasses.replace(clip, xyz=clip.xyz.copy())
+    body = SIGN69.groups["body"]
+    elsewhere.xyz[:, body] += 0.1
+    assert not np.allclose(whole(clip, WINDOW), whole(elsewhere, WINDOW))
+    assert np.array_equal(hands(clip, WINDOW), hands(elsewhere, WINDOW))
+    assert np.array_equal(hands(clip, WINDOW), whole(hands_alone(clip), WINDOW))
+
+
 def test_an_unknown_preprocessing_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="needs the preprocessing 'magic'.*has: ms_mae, sign"):
+    with pytest.raises(
+        ValueError,
+        match="needs the preprocessing 'magic'.*has: ms_mae, ms_mae_hands, sign, sign_hands",
+    ):
         find_preprocessing("magic")
     folder = write_pack(tmp_path / "tiny", MANIFEST, FILES).path
     content = json.loads((folder / "manifest.json").read_text()) | {"preprocess": "magic"}

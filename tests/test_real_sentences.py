@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fingerpost.edge_runtime.keypoints import SIGN69, PoseSequence, mirrored
-from fingerpost.edge_runtime.preprocess import NOMINAL_SHOULDERS
+from fingerpost.edge_runtime.preprocess import NOMINAL_SHOULDERS, hands_alone
 from fingerpost.trainer.clip_tables import Clip
 from fingerpost.trainer.sentences.real_signs import (
     SPLITS,
@@ -20,7 +20,6 @@ from fingerpost.trainer.sentences.real_signs import (
     write_real_sentences,
 )
 from fingerpost.trainer.sentences.real_streams import (
-    hands_alone,
     make_idle_stream,
     make_real_streams,
 )

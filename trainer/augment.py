@@ -12,9 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fingerpost.edge_runtime.keypoints import SIGN69, KeypointSchema
-
-HANDS = ("left_hand", "right_hand")
+from fingerpost.edge_runtime.keypoints import HANDS, SIGN69, KeypointSchema
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fingerpost.edge_runtime.keypoints import SIGN69
+from fingerpost.edge_runtime.keypoints import HANDS, SIGN69
 
-HANDS = ("left_hand", "right_hand")
 _MIRRORED_X = np.array([-1, 1], np.float32)
 
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import torch
 
-from fingerpost.edge_runtime.keypoints import KeypointSchema, PoseSequence, mirrored, to_view
-from fingerpost.trainer.augment import HANDS, sample_times
+from fingerpost.edge_runtime.keypoints import HANDS, KeypointSchema, PoseSequence, mirrored, to_view
+from fingerpost.trainer.augment import sample_times
 from fingerpost.trainer.clip_tables import Clip
 
 FPS = (15.0, 60.0)  # of the cameras that there are

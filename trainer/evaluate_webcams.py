@@ -7,6 +7,9 @@ so each is tested on by a network that has never seen anything of it; a fourth t
 alone, says what the two other webcams bought. The best weights are chosen on WLASL's val part,
 never on a webcam. All glosses that a network knows compete; clips of a label that WLASL does not
 have cannot be read by anybody who has not seen that set, and are left out; so are idle hands.
+
+The webcams show bodies and WLASL none. A network may not learn that whoever has a body signs what
+webcams sign: give a recipe with ``settings.hands_only``, as ``ms_mae_wlasl100`` has it.
 """
 
 import argparse
@@ -20,7 +23,7 @@ import msgspec
 import numpy as np
 import torch
 
-from fingerpost.edge_runtime.keypoints import SIGN69, PoseSequence
+from fingerpost.edge_runtime.keypoints import SIGN69
 from fingerpost.trainer.clip_tables import Clip
 from fingerpost.trainer.corpora import wlasl_hands
 from fingerpost.trainer.corpora.keypoint_sets import clips_of_wlasl, read_webcam
@@ -43,13 +46,10 @@ class Options:
     """n_glosses : WLASL's first so many, beside those of the webcams
     per_label : clips of a label that are trained on, of each webcam; else one signer's 120 EATs
         would be more than all of WLASL's
-    hands_only : the webcams' bodies are taken away, for WLASL has none: a network may not learn
-        that whoever has a body signs what webcams sign
     """
 
     n_glosses: int = 100
     per_label: int = 30
-    hands_only: bool = False
 
 
 def evaluate_webcams(
@@ -97,8 +97,6 @@ def make_shards(data: Path, out: Path, options: Options) -> dict[str, Path]:
         write_shards(folders[WLASL], chosen, ShardsAbout(WLASL, SIGN69.name))
     for name, of_set in by_set.items():
         if not (folders[name] / ABOUT).is_file():
-            if options.hands_only:
-                of_set = [replace(clip, sequence=hands_alone(clip.sequence)) for clip in of_set]
             about = ShardsAbout(name, SIGN69.name)
             write_shards(folders[name], in_splits(of_set, options.per_label), about)
     return folders
@@ -114,15 +112,6 @@ def in_splits(clips: Iterable[Clip], per_label: int) -> Iterator[Clip]:
         chosen = set(np.linspace(0, len(of_label) - 1, n_chosen).round().astype(int).tolist())
         for i, clip in enumerate(of_label):
             yield replace(clip, split="train" if i in chosen else "rest")
-
-
-def hands_alone(sequence: PoseSequence) -> PoseSequence:
-    """The sequence, of which nothing but the hands was seen."""
-    seen = np.zeros(len(sequence.schema), bool)
-    for hand in ("left_hand", "right_hand"):
-        seen[sequence.schema.groups[hand]] = True
-    xyz = np.where(seen[:, None], sequence.xyz, np.float32(0))
-    return replace(sequence, xyz=xyz, confidence=sequence.confidence * seen)
 
 
 def measure(run: Path, folder: Path) -> Figures:
@@ -175,13 +164,12 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--glosses", type=int, default=100, help="of WLASL, the most frequent")
     parser.add_argument("--per-label", type=int, default=30, help="clips of each webcam's labels")
-    parser.add_argument("--hands-only", action="store_true", help="without the webcams' bodies")
     given = parser.parse_args()
     try:
         if min(given.glosses, given.per_label) < 1:
             raise ValueError("--glosses and --per-label are at least 1")
         recipe = read_recipe(given.recipe, given.set)
-        options = Options(given.glosses, given.per_label, given.hands_only)
+        options = Options(given.glosses, given.per_label)
         rows = evaluate_webcams(recipe, given.data, given.out, options, tell)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -24,7 +24,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fingerpost.edge_runtime.keypoints import HAND_POINTS, N_HAND, SIGN69, PoseSequence, to_view
+from fingerpost.edge_runtime.keypoints import (
+    HAND_POINTS,
+    HANDS,
+    N_HAND,
+    SIGN69,
+    PoseSequence,
+    to_view,
+)
 from fingerpost.trainer.extraction.media import Pictures, open_pictures
 from fingerpost.trainer.models.uni_sign_rgb import PICTURE, HandCrops, HandPictures
 
@@ -33,7 +40,6 @@ MIN_CONFIDENCE = 0.3  # mean over a hand's keypoints; below, the square would be
 MARGIN = 1.2  # side of the square, in sizes of the largest hand
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's red, green and blue
 FARTHEST = 2.0  # keypoints further out than that, in pictures, are nonsense of the extractor
-HANDS = ("left_hand", "right_hand")
 TIPS = [HAND_POINTS.index(f"{f}_tip") for f in ("thumb", "index", "middle", "ring", "pinky")]
 
 

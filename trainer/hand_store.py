@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from fingerpost.edge_runtime.keypoints import N_HAND
+from fingerpost.edge_runtime.keypoints import HANDS, N_HAND
 from fingerpost.edge_runtime.video import import_cv2
 from fingerpost.trainer.clip_rows import ClipRows, read_rows
 from fingerpost.trainer.corpora.sample import Sample
-from fingerpost.trainer.hand_crops import HANDS, SHARE, ClipHands, FrameCrops, cut_hands
+from fingerpost.trainer.hand_crops import SHARE, ClipHands, FrameCrops, cut_hands
 from fingerpost.trainer.shards import Shards
 
 ABOUT = "hands.json"

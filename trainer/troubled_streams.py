@@ -11,7 +11,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fingerpost.edge_runtime.keypoints import KeypointFrame, KeypointSchema, PoseSequence, mirrored
+from fingerpost.edge_runtime.keypoints import (
+    HANDS,
+    KeypointFrame,
+    KeypointSchema,
+    PoseSequence,
+    mirrored,
+)
 from fingerpost.trainer.streams import SignedSentence, Stream, make_streams
 
 Change = Callable[[Sequence[Stream], int, np.random.Generator], Stream]
@@ -26,7 +32,6 @@ FAR = 0.4  # size of somebody in the background
 NEAR, FACE_Y = 1.35, 0.3  # times as large as it was, around the middle and this height
 WALK_MS, AWAY_MS = 800, 2000  # out of the picture or into it; nobody there
 WALK_FRAME_MS = 40
-HANDS = ("left_hand", "right_hand")
 _SEED = 16  # apart from the streams' own random numbers
 
 

@@ -55,7 +55,7 @@ class PacksScreen(BoxLayout):
         self._drawn_with = self.shell.errand
         self.clear_widgets()
         page = Page(look, title(look, _("Packs")), self._adding())
-        for installed in self.store.list():
+        for installed in self.store.captioning():
             page.column.add_widget(self._card(installed))
         self.add_widget(page)
 

@@ -74,7 +74,7 @@ class SettingsScreen(BoxLayout):
         names = [(source, source_name(source)) for source in known_sources()]
         if state.source not in dict(names):
             names.append((state.source, source_name(state.source)))
-        packs = [(pack.name, pack.name) for pack in PackStore().list()]
+        packs = [(pack.name, pack.name) for pack in PackStore().captioning()]
         if state.pack not in dict(packs):
             packs.append((state.pack, state.pack))
         field = Field(self.look, _("or the path of a video"), "", partial(self._set, "source"))

@@ -22,14 +22,13 @@ from pathlib import Path
 import numpy as np
 
 from fingerpost.app.terminal import print_columns
-from fingerpost.edge_runtime.keypoints import SIGN69, PoseSequence, to_view
+from fingerpost.edge_runtime.keypoints import HANDS, SIGN69, PoseSequence, to_view
 from fingerpost.edge_runtime.lost_hands import LostHands, LostHandSettings
 from fingerpost.edge_runtime.one_person import OnePerson
 from fingerpost.trainer.corpora.keypoint_sets import read_webcam
 
 FAST = 3.0  # palm lengths a second
 LONGEST_MS = 10_000  # whatever --lost-ms is, all of it is filled in
-HANDS = ("left_hand", "right_hand")
 Errors = dict[str, list[float]]
 
 

@@ -17,12 +17,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fingerpost.edge_runtime.keypoints import PoseSequence
+from fingerpost.edge_runtime.keypoints import HANDS, PoseSequence
 from fingerpost.edge_runtime.preprocess import SHOULDERS_PER_PALM, fill_gaps, palm_lengths, trim
 from fingerpost.edge_runtime.resample import resample
 from fingerpost.trainer.clip_tables import Clip
 
-HANDS = ("left_hand", "right_hand")
 SPEED_FRAMES = 3  # the speed at a sign's end is measured over so many steps: one is too noisy
 
 

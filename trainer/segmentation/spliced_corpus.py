@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from fingerpost.edge_runtime.keypoints import HANDS
 from fingerpost.trainer.clip_tables import Clip
-from fingerpost.trainer.segmentation.splice import HANDS, SpliceSettings, splice
+from fingerpost.trainer.segmentation.splice import SpliceSettings, splice
 from fingerpost.trainer.shards import Shards, ShardsAbout, ShardWriter
 
 MIN_HAND_MS = 300  # a clip with a hand in fewer frames than this lasts is no sign to learn from

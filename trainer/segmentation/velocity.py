@@ -11,12 +11,11 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
-from fingerpost.edge_runtime.keypoints import PoseSequence
+from fingerpost.edge_runtime.keypoints import HANDS, PoseSequence
 from fingerpost.edge_runtime.preprocess import fill_gaps, normalise
 from fingerpost.trainer.segmentation.spans import Span
 from fingerpost.trainer.segmentation.stretches import signing_stretches, spans_between
 
-HANDS = ("left_hand", "right_hand")
 TIPS = (0, 4, 8, 12, 20)  # wrist and fingertips, of a hand's 21 points
 HAND_WAYS = ("fastest", "sum", "wrists")
 CUTS_AT = ("slowest", "fastest")

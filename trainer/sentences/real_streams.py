@@ -14,8 +14,8 @@ from itertools import cycle
 import numpy as np
 
 from fingerpost.edge_runtime.keypoints import SIGN69, PoseSequence, to_view
+from fingerpost.edge_runtime.preprocess import hands_alone
 from fingerpost.edge_runtime.resample import resample
-from fingerpost.trainer.segmentation.splice import HANDS
 from fingerpost.trainer.sentences.real_signs import (
     SPLITS,
     RealSigns,
@@ -141,15 +141,3 @@ def _idle_part(rng: np.random.Generator) -> Part:
     fidgets = [fidget(None, signer, rng) for _ in range(int(rng.integers(*FIDGETS)))]
     sequence = concatenate(fidgets, BETWEEN_MS).keypoints(FPS, noise=rng)
     return Part(hands_alone(in_one_picture(sequence)))
-
-
-def hands_alone(sequence: PoseSequence) -> PoseSequence:
-    """The sequence without body and face."""
-    kept = np.zeros(len(sequence.schema), bool)
-    for hand in HANDS:
-        kept[sequence.schema.groups[hand]] = True
-    return replace(
-        sequence,
-        xyz=np.where(kept[:, None], sequence.xyz, 0).astype(np.float32),
-        confidence=np.where(kept, sequence.confidence, 0).astype(np.float32),
-    )

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fingerpost.edge_runtime.keypoints import SIGN69, PoseSequence, to_view
-from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION, preprocess
+from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION, hands_alone, preprocess
 from fingerpost.trainer.augment import AugmentSettings, augment, evenly
 from fingerpost.trainer.augment_sources import SourceAugment, augment_source, ghosts_of
 from fingerpost.trainer.models.ms_mae_classifier import MsMaeClassifier, MsMaeClassifierConfig
@@ -40,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     label_smoothing : share of the loss that asks for all glosses alike
     agree : weight of the term by which two views of a clip are to have the same answer (R-Drop,
         Liang et al. 2021, Sec. 2.1); above 0 a batch has each clip twice
+    hands_only : body and face of every clip are taken away, as for a corpus that has none
     augment : changes to ``AugmentSettings``
     sources : of ``SourceAugment``, what a clip goes through before the preprocessing; {} = nothing
     """
@@ -47,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     window: int = 48
     label_smoothing: float = 0.1
     agree: float = 0.0
+    hands_only: bool = False
     augment: dict[str, float] = {}
     sources: dict[str, float] = {}
 
@@ -130,6 +132,7 @@ class Isolated:
         if len(clip.glosses) != 1:
             raise ValueError(f"clip {clip.id!r} has {len(clip.glosses)} glosses, expected one")
         view = to_view(clip.sequence, SIGN69)
+        view = hands_alone(view) if self.settings.hands_only else view
         gloss = clip.glosses[0]
         label = self._number.get(gloss, -1)
         kept = view if self._sources != SourceAugment() else None
