@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -61,8 +62,21 @@ def test_the_command_measures_clips_live(tmp_path: Path) -> None:
     assert without["sign_delay_p95_ms"] is None and without["answer_delay_p95_ms"] is None
 
 
+def test_a_pack_of_another_language_is_refused(tmp_path: Path) -> None:
+    german = shards_of(tmp_path / "german", [replace(SENTENCES[0], text_language="de"), FIDGETS])
+    done = benchmark("--corpus", german)
+    assert done.exit_code == 2 and len(done.output.strip().splitlines()) == 1
+    assert "the pack does not write German; it has: English" in done.output
+    idle = shards_of(tmp_path / "idle", [replace(FIDGETS, text_language="de")])
+    assert measured("--corpus", idle)["idle_minutes"] > 0
+
+
 def measured(*arguments: object) -> dict:
-    command = ["benchmark", "--stream", "demo", "--json", *map(str, arguments)]
-    done = CliRunner().invoke(app, command)
+    done = benchmark(*arguments)
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)[0]["figures"]
+
+
+def benchmark(*arguments: object) -> Any:
+    command = ["benchmark", "--stream", "demo", "--json", *map(str, arguments)]
+    return CliRunner().invoke(app, command)

@@ -11,6 +11,7 @@ from fingerpost.edge_runtime.live_translator import LiveTranslator
 from fingerpost.edge_runtime.pack import Pack
 from fingerpost.edge_runtime.replay import Replay, replay_stream
 from fingerpost.edge_runtime.translator import Translator
+from fingerpost.trainer.language_names import language_name
 from fingerpost.trainer.live_scores import LiveScores, Spread
 from fingerpost.trainer.streams import Stream
 
@@ -18,19 +19,15 @@ from fingerpost.trainer.streams import Stream
 def replay_pack(pack: Pack, streams: Iterable[Stream]) -> Iterator[tuple[Stream, Replay]]:
     """Each stream, and what a translator made of it that knew nothing of the others.
 
-    ValueError where the pack does not translate, or where a stream that is replayed once more
-    gives other events.
+    ValueError where the pack does not translate, not into a stream's language, or where a stream
+    that is replayed once more gives other events.
     """
     translator = Translator(pack)
     try:
         for stream in streams:
-            replay, again = (
-                replay_stream(
-                    LiveTranslator(pack, stream.schema, stream.aspect, translator=translator),
-                    stream.frames,
-                )
-                for _ in range(2)
-            )
+            language = language_name(stream.text_language) if stream.sentences else ""
+            given = (pack, stream.schema, stream.aspect, language, translator)
+            replay, again = (replay_stream(LiveTranslator(*given), stream.frames) for _ in range(2))
             if replay.log() != again.log():
                 raise ValueError(
                     f"pack {pack.manifest.name} said something else when a stream was replayed: "
