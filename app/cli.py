@@ -87,7 +87,7 @@ app = typer.Typer(
     help="Sign language in front of a camera becomes captions, on this device, offline. "
     "Captions can be wrong.",
 )
-packs = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The packs that caption.")
+packs = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The packs on this machine.")
 app.add_typer(packs, name="packs")
 
 Source = Annotated[
@@ -292,7 +292,6 @@ for part in (
     cli_teach,
     cli_lookup,
     cli_kiosk,
-    cli_lookup,
     cli_plot,
 ):
     part.add_to(app)

@@ -34,7 +34,7 @@ def lookup(
     from fingerpost.app.commands_lookup import look_up
     from fingerpost.app.watched_signs import Watching
 
-    how = Watching(landmarker, mirrored, short_is_one=True)
+    how = Watching(landmarker, mirrored, lookup=True)
     look_up(sources, how, pack, candidates, json)
 
 

@@ -15,7 +15,7 @@ from fingerpost.app.terminal import CaptionPrinter, tell
 from fingerpost.edge_runtime.captions import Line, LineCompleted
 from fingerpost.edge_runtime.keypoints import KeypointFrame, PoseSequence
 from fingerpost.edge_runtime.manifest import CAUTION, Manifest
-from fingerpost.edge_runtime.pack import BUNDLED, Pack, PackStore, bundled_pack, open_pack
+from fingerpost.edge_runtime.pack import BUNDLED, SIGNS, Pack, PackStore, bundled_pack, open_pack
 
 if TYPE_CHECKING:
     from fingerpost.edge_runtime.pack_check import CheckRow
@@ -181,9 +181,10 @@ class OverlayVideo:
 
 def load_pack(name_or_path: str = BUNDLED) -> Pack:
     """Opens an installed pack by name, or any by its path."""
-    if name_or_path == BUNDLED and bundled_pack() is None:
+    if name_or_path in (BUNDLED, SIGNS) and bundled_pack(name_or_path) is None:
         raise ValueError(
-            "this copy of Fingerpost was built without its demo pack; name another with --pack"
+            f"this copy of Fingerpost was built without its pack {name_or_path}; name another with "
+            "--pack"
         )
     return open_pack(PackStore().find(name_or_path))
 
@@ -219,6 +220,11 @@ def make_captioner(
         raise ValueError(
             f"pack {pack.manifest.name} names single signs, and writes no sentences; leave "
             "--language out"
+        )
+    if "reject" not in pack.manifest.special:
+        raise ValueError(
+            f"pack {pack.manifest.name} names single signs and cannot caption: see fingerpost "
+            "lookup, or choose another pack"
         )
     return Captioner(pack, observer.schema, observer.aspect)
 

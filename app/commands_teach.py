@@ -74,7 +74,7 @@ def examples_in(source: str, options: TeachOptions) -> list[PoseSequence]:
         return len(found) == wanted
 
     how = Watching(options.landmarker, options.mirrored, options.dominant_hand)
-    invitation = f"Sign it {wanted} times; lower the hands after each."
+    invitation = f"Sign it {options.n_examples} times; lower the hands after each."
     watch_signs(source, how, "examples", seen, invitation)
     return found
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from fingerpost.app.platforms.jetson import about_board, has_gstreamer, is_jetson, read_health
 from fingerpost.app.screen import has_screen
 from fingerpost.app.terminal import print_json, stdout_console, tell
+from fingerpost.edge_runtime.pack import BUNDLED, SIGNS
 
 OK, LATER, MISSING = "ok", "later", "missing"
 PACKAGES = ("numpy", "opencv-contrib-python", "mediapipe", "ai-edge-litert", "kivy", "pose-format")
@@ -36,6 +37,7 @@ def run_doctor(as_json: bool, camera: int = 0) -> int:
         check_landmarker,
         check_backends,
         check_pack,
+        check_dictionary,
         lambda: check_camera(camera),
         *((check_board, check_ribbon_camera) if is_jetson() else ()),
         check_display,
@@ -105,19 +107,30 @@ def check_backends() -> Check:
 
 
 def check_pack() -> Check:
-    """Opens the bundled pack and runs its own test inputs."""
+    """The bundled pack, without which there are no captions."""
+    hint = "fingerpost packs add PATH, then --pack NAME; or install Fingerpost again"
+    return _check_bundled(BUNDLED, "pack", hint)
+
+
+def check_dictionary() -> Check:
+    """The bundled pack of single signs."""
+    found = _check_bundled(SIGNS, "lookup", "install Fingerpost again; captions do without")
+    return dataclasses.replace(found, needed=False)
+
+
+def _check_bundled(pack_name: str, name: str, hint: str) -> Check:
+    """Opens a bundled pack and runs its own test inputs."""
     from fingerpost.app.commands_caption import load_pack, verified
 
-    hint = "fingerpost packs add PATH, then --pack NAME; or install Fingerpost again"
     try:
-        pack = load_pack()
+        pack = load_pack(pack_name)
         failed = [row for row in verified(pack) if not row.passed]
     except (ValueError, OSError) as error:
-        return Check("pack", MISSING, str(error), hint)
+        return Check(name, MISSING, str(error), hint)
     if failed:
         detail = f"its {failed[0].measure} is {failed[0].value:.4f}, not {failed[0].limit}"
-        return Check("pack", MISSING, detail, "report this machine: captions would be off")
-    return Check("pack", OK, f"{pack.manifest.name} {pack.manifest.version}, verified here")
+        return Check(name, MISSING, detail, "report this machine: what it reads would be off")
+    return Check(name, OK, f"{pack.manifest.name} {pack.manifest.version}, verified here")
 
 
 def check_camera(number: int) -> Check:

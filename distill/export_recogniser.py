@@ -58,7 +58,7 @@ class RecogniserSource:
         self._window = int(self._info["config"]["window"])
         shape = _input_shape(self._view, self._preprocess, self._window)
         self._samples = samples or signer_samples(
-            self.vocabulary, self._window, self._view, shape[2]
+            self.vocabulary, self._window, self._view, self._preprocess
         )
         check_samples(self._samples, shape, N_GOLDEN)
         self._clips = list(clips)
@@ -204,7 +204,7 @@ def _check_exportable(checkpoint: Path, info: Mapping[str, Any]) -> None:
 def _eats(info: Mapping[str, Any]) -> tuple[str, str]:
     """The view and the preprocessing of a checkpoint's graph. info : of its config.json"""
     view, name = EATS[info["model"]]
-    return view, name + OF_HANDS if info.get("settings", {}).get("hands_only") else name
+    return view, name + (OF_HANDS if info.get("settings", {}).get("hands_only") else "")
 
 
 def _input_shape(view: str, preprocess: str, window: int) -> tuple[int, ...]:

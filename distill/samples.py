@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from fingerpost.edge_runtime.keypoints import SIGN69, view_indices
+from fingerpost.edge_runtime.keypoints import schema, to_view
+from fingerpost.edge_runtime.preprocessings import find_preprocessing
 
 INPUT = "keypoints"
 N_SIGNER_SENTENCES = 40  # rendered for samples where none are given
@@ -36,27 +36,25 @@ def read_samples(file: Path) -> Samples:
 
 
 def signer_samples(
-    vocabulary: list[str], window: int, view: str, n_points: int, seed: int = 7
+    vocabulary: list[str], window: int, view: str, preprocess: str, seed: int = 7
 ) -> Samples:
-    """Signs of the rendered signer, and what lies between them.
+    """Signs of the rendered signer, and what lies between them, as a device makes a graph's input.
 
-    view, n_points : what the graph eats, the first so many keypoints of the view
+    view, preprocess : of the pack
 
     Labels where the vocabulary has a class for "no sign"; else the signer signs all it knows, and
     nobody says what is right.
     """
-    from fingerpost.trainer.augment import evenly
-    from fingerpost.trainer.recogniser_data import REJECT, signer_spans
+    from fingerpost.trainer.recogniser_data import REJECT, signer_sequences
     from fingerpost.trainer.signer import LEXICON
 
     knows = REJECT in vocabulary and not LEXICON.keys().isdisjoint(vocabulary)
-    spans = signer_spans(
-        vocabulary if knows else [REJECT, *sorted(LEXICON)], N_SIGNER_SENTENCES, seed
-    )
-    keypoints = evenly(torch.from_numpy(spans.clips), window).numpy()  # (N, T, 69, 4)
-    if view != SIGN69.name:  # the numbers are the same, the points are others
-        keypoints = keypoints[:, :, view_indices(view, SIGN69.name)[:n_points]]
-    return Samples(_as_float16_can(keypoints), spans.label if knows else None)
+    names = vocabulary if knows else [REJECT, *sorted(LEXICON)]
+    spans = list(signer_sequences(names, N_SIGNER_SENTENCES, seed))
+    eaten = find_preprocessing(preprocess)
+    keypoints = [eaten(to_view(span, schema(view)), window) for span, _ in spans]
+    label = np.array([names.index(gloss) for _, gloss in spans]) if knows else None
+    return Samples(_as_float16_can(np.concatenate(keypoints)), label)
 
 
 def check_samples(samples: Samples, shape: tuple[int, ...], at_least: int) -> None:

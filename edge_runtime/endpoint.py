@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fingerpost.edge_runtime.keypoints import SIGN69, KeypointFrame
+from fingerpost.edge_runtime.keypoints import HANDS, SIGN69, KeypointFrame
 from fingerpost.edge_runtime.preprocess import NOMINAL_SHOULDERS, SHOULDERS_PER_PALM
 from fingerpost.edge_runtime.segment import NARROWEST
 
@@ -75,7 +75,7 @@ class Endpoint:
         """frame : of view sign69"""
         xy, seen = frame.xyz[:, :2] * self._to_square, frame.confidence > 0
         self._measure_body(xy, seen)
-        groups = [SIGN69.groups[hand] for hand in ("left_hand", "right_hand")]
+        groups = [SIGN69.groups[hand] for hand in HANDS]
         now, settings = frame.time_ms, self.settings
         self.moves = False
         for hand, points in zip(self._hands, groups, strict=True):

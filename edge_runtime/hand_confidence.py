@@ -21,7 +21,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fingerpost.edge_runtime.keypoints import HAND_EDGES, MEDIAPIPE_HOLISTIC, N_HAND, KeypointFrame
+from fingerpost.edge_runtime.keypoints import (
+    HAND_EDGES,
+    HANDS,
+    MEDIAPIPE_HOLISTIC,
+    N_HAND,
+    KeypointFrame,
+)
 
 FRAME_MS = 1000 / 30  # the tolerances below are for steps of this length
 MOTION_TOLERANCE = 1.1  # palms per frame², of the whole hand: half the grade is lost there
@@ -172,7 +178,7 @@ def _wrist_grade(points: np.ndarray, own: np.ndarray | None, other: np.ndarray |
 
 def _same_hand(xyz: np.ndarray, wrists: dict[str, np.ndarray | None]) -> str | None:
     """Which slot to doubt when both hold the same hand; None where they do not."""
-    left, right = (xyz[_GROUPS[hand]] for hand in ("left_hand", "right_hand"))
+    left, right = (xyz[_GROUPS[hand]] for hand in HANDS)
     apart = np.linalg.norm((left - right)[:, :2], axis=-1).mean()
     if apart > SAME_HAND * max(_palm(left), _palm(right)):
         return None

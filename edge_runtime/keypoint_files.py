@@ -26,6 +26,7 @@ import numpy as np
 from fingerpost.edge_runtime.hand_confidence import HandsConfidence
 from fingerpost.edge_runtime.keypoints import (
     HAND_EDGES,
+    HANDS,
     MEDIAPIPE_HOLISTIC,
     KeypointFrame,
     PoseSequence,
@@ -249,7 +250,7 @@ def _graded(sequence: PoseSequence) -> PoseSequence:
     """With confidences for the hands, where the file only tells seen from not seen."""
     confidence = sequence.confidence.copy()
     groups = sequence.schema.groups
-    hands = np.concatenate([confidence[:, groups[h]] for h in ("left_hand", "right_hand")], axis=1)
+    hands = np.concatenate([confidence[:, groups[h]] for h in HANDS], axis=1)
     if not np.isin(hands, (0, 1)).all():
         return sequence
     grader = HandsConfidence(sequence.aspect)

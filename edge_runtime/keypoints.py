@@ -226,7 +226,7 @@ def _make_schema(
     number = {point: k for k, point in enumerate(points)}
     mirror = np.array([number[_MESH_MIRROR_NAMES.get(p) or _swap_side(p)] for p in points])
     edges = [(number[a], number[b]) for a, b in _ARMS if a in number and b in number]
-    for hand in ("left_hand", "right_hand"):
+    for hand in HANDS:
         edges += [(groups[hand].start + a, groups[hand].start + b) for a, b in HAND_EDGES]
     return KeypointSchema(name, points, MappingProxyType(groups), mirror, tuple(edges))
 

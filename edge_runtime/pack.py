@@ -167,14 +167,14 @@ class PackStore:
     def list(self) -> tuple[InstalledPack, ...]:
         """All packs by name, the bundled ones first."""
         bundled = ((name, bundled_pack(name)) for name in (BUNDLED, SIGNS))
-        return (
-            *(InstalledPack(name, path, True) for name, path in bundled if path),
-            *(InstalledPack(p.stem, p, False) for p in sorted(self.root.glob(f"[!.]*{SUFFIX}"))),
-        )
+        own = (InstalledPack(p.stem, p, False) for p in sorted(self.root.glob(f"[!.]*{SUFFIX}")))
+        ours = tuple(InstalledPack(name, path, True) for name, path in bundled if path)
+        names = [pack.name for pack in ours]  # one of the user's own from before ours had that name
+        return (*ours, *(pack for pack in own if pack.name not in names))
 
     def captioning(self) -> tuple[InstalledPack, ...]:
-        """Those that a user may choose for captions: all but the one of single signs."""
-        return tuple(pack for pack in self.list() if pack.name != SIGNS)
+        """Those that a user may choose for captions: all but the bundled one of single signs."""
+        return tuple(pack for pack in self.list() if not (pack.bundled and pack.name == SIGNS))
 
     def add(self, source: Path | str) -> Pack:
         """Installs a pack from a path or file:// address, in the place of one of the same name.

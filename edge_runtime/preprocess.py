@@ -135,7 +135,7 @@ def _shoulders(sequence: PoseSequence, square: np.ndarray) -> tuple[np.ndarray, 
             np.linalg.norm((square[seen, left] - square[seen, right])[:, :2], axis=-1)
         )
     else:
-        palms = np.concatenate([palm_lengths(sequence, h) for h in ("left_hand", "right_hand")])
+        palms = np.concatenate([palm_lengths(sequence, h) for h in HANDS])
         middle = np.array([NOMINAL_SHOULDERS[0] * sequence.aspect, NOMINAL_SHOULDERS[1], 0])
         width = np.percentile(palms, 90) * SHOULDERS_PER_PALM if len(palms) else 0
     middle[2] = 0  # a hand's z is relative to its own wrist, not to the body

@@ -7,7 +7,7 @@ two frames, and nobody is mirrored: a left-handed signer stays one, so training 
 
 import numpy as np
 
-from fingerpost.edge_runtime.keypoints import HAND_POINTS, SIGN69, PoseSequence, to_view
+from fingerpost.edge_runtime.keypoints import HAND_POINTS, HANDS, SIGN69, PoseSequence, to_view
 from fingerpost.edge_runtime.preprocess import NOMINAL_SHOULDERS, SHOULDERS_PER_PALM
 
 FPS = 25.0  # that the models are trained on
@@ -19,7 +19,7 @@ PALM_GROWS, PALM_SHRINKS = 0.2, 0.02  # a palm that is turned away looks shorter
 _SHOULDERS = [SIGN69.index(f"{side}_shoulder") for side in ("left", "right")]
 _PALMS = [
     [SIGN69.groups[hand].start + HAND_POINTS.index(point) for point in ("wrist", "middle_mcp")]
-    for hand in ("left_hand", "right_hand")
+    for hand in HANDS
 ]
 
 

@@ -17,7 +17,6 @@ class Recogniser:
     """
 
     def __init__(self, pack: Pack, backend: Backend | None = None) -> None:
-        self.vocabulary = pack.vocabulary
         self.view = schema(pack.manifest.view)
         self._window = pack.manifest.window
         self._preprocess = find_preprocessing(pack.manifest.preprocess)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fingerpost.edge_runtime.keypoints import KeypointFrame, KeypointSchema
+from fingerpost.edge_runtime.keypoints import HANDS, KeypointFrame, KeypointSchema
 from fingerpost.edge_runtime.preprocess import NOMINAL_SHOULDERS, SHOULDERS_PER_PALM
 
 LOOK_AHEAD_MS = 160
@@ -67,7 +67,7 @@ class Segmenter:
         settings: SegmentSettings | None = None,
     ) -> None:
         self.settings = settings or SegmentSettings()
-        self._hands = [schema.groups[hand] for hand in ("left_hand", "right_hand")]
+        self._hands = [schema.groups[hand] for hand in HANDS]
         self._shoulders = [schema.index(f"{side}_shoulder") for side in ("left", "right")]
         self._to_square = np.array([aspect, 1.0])
         self._fps = fps

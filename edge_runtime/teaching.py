@@ -28,6 +28,7 @@ from fingerpost.edge_runtime.keypoints import (
 from fingerpost.edge_runtime.live_glosses import BLANK
 from fingerpost.edge_runtime.own_signs import FPS, OwnSign, OwnSigns
 from fingerpost.edge_runtime.pack import Pack
+from fingerpost.edge_runtime.preprocess import trim
 from fingerpost.edge_runtime.preprocess_live import preprocess_live
 from fingerpost.edge_runtime.resample import resample
 from fingerpost.edge_runtime.sign_spotter import OwnSignSettings, Taught, nearest
@@ -40,7 +41,7 @@ LEAST_FRAMES = 5  # of a sign without its ways: 200 ms
 LONGEST_MS = 6000  # with a hand up; nobody makes one sign for so long
 LEAD_MS = 240  # before the hands move, as a live translator reads it
 KNOWN = 0.8  # of an example's frames a known gloss has this share: the pack reads the sign as that
-SHORT_MS = 4000  # a file that is no longer is one sign, from its first frame to its last
+SHORT_MS = 4000  # a file that is no longer is one sign
 _HAND_GROUPS = [SIGN69.groups[hand] for hand in HANDS]
 _WRISTS = [hand.start for hand in _HAND_GROUPS]
 
@@ -121,7 +122,7 @@ class ClipCutter:
             return self._cut + self._cutter.flush()
         frames, self._frames = self._frames, []
         shows_hands = any(frame.confidence[hand].any() for frame in frames for hand in _HAND_GROUPS)
-        return [_sequence(frames, self._aspect)] if shows_hands else []
+        return [trim(_sequence(frames, self._aspect))] if shows_hands else []
 
 
 def frames_up(example: PoseSequence) -> range:

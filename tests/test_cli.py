@@ -420,7 +420,9 @@ def test_doctor_looks_at_everything_and_hints_where_something_is_missing(
     monkeypatch.setattr(sys, "platform", "linux")
     result = run("doctor", "--json", "--camera", "93")
     checks = {check["name"]: check for check in json.loads(result.stdout)}
-    assert {"camera", "display", "landmarker", "backends", "pack", "versions"} <= set(checks)
+    assert {"camera", "display", "landmarker", "backends", "pack", "lookup", "versions"} <= set(
+        checks
+    )
     assert checks["landmarker"]["state"] == "later"
     assert checks["camera"]["state"] == checks["display"]["state"] == "missing"
     assert all(check["hint"] for check in checks.values() if check["state"] == "missing")

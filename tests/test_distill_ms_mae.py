@@ -84,13 +84,15 @@ def test_a_checkpoint_without_glosses_is_refused(tmp_path):
 
 def test_the_signer_s_samples_have_labels_only_where_somebody_knows(monkeypatch):
     monkeypatch.setattr("fingerpost.distill.samples.N_SIGNER_SENTENCES", 3)
-    known = signer_samples(["<no sign>", "book", "hello"], WINDOW, "msmae", 48)
+    known = signer_samples(["<no sign>", "book", "hello"], WINDOW, "msmae", "ms_mae")
     assert known.keypoints.shape[1:] == (WINDOW, 48, 4) and set(known.label) <= {0, 1, 2}
-    whole = signer_samples(["<no sign>", "book", "hello"], WINDOW, "sign69", 69)
+    whole = signer_samples(["<no sign>", "book", "hello"], WINDOW, "sign69", "sign")
     wrists = [whole.keypoints[:, :, 9], known.keypoints[:, :, 6]]  # left
     assert np.array_equal(*wrists) and wrists[0].any()
+    hands = signer_samples(["<no sign>", "book", "hello"], WINDOW, "msmae", "ms_mae_hands")
+    assert known.keypoints[..., :6, 3].any() and not hands.keypoints[..., :6, 3].any()
     for unknown in (["book", "hello"], ["<no sign>", "in no lexicon"]):
-        assert signer_samples(unknown, WINDOW, "msmae", 48).label is None
+        assert signer_samples(unknown, WINDOW, "msmae", "ms_mae").label is None
 
 
 def test_a_pack_without_a_class_of_no_sign_has_none():

@@ -1,11 +1,16 @@
 """Figures are only worth what their arithmetic is: hand-computed cases."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from fingerpost.edge_runtime.keypoints import SIGN69, PoseSequence
+from fingerpost.trainer import evaluate_recogniser as module
 from fingerpost.trainer.evaluate_captions import CaptionResult
 from fingerpost.trainer.evaluate_recogniser import evaluate
+from fingerpost.trainer.signer import concatenate, random_signer, sign_sentence
 
 
 def test_word_error_rate_counts_all_three_kinds():
@@ -64,9 +69,21 @@ def test_a_pack_of_signs_alone_is_never_sure_and_wrong_where_it_does_not_know_a_
 
 def test_as_a_file_a_clip_without_one_sign_is_wrong():
     answers = FixedAnswers([[0.9, 0.1]])
-    clips = [nothing(30, 1.0), nothing(30)]  # hands that are there, and none
-    result = evaluate(OfSignsAlone, answers, clips, ["a", "a"], as_files=True)
-    assert (result.top1, result.n) == (0.5, 2)
+    rng = np.random.default_rng(2)
+    signer = random_signer(rng)
+    twice = concatenate([sign_sentence(["book"], signer, rng) for _ in range(2)])
+    held = nothing(250, 1.0)  # hands that are there for 10 s
+    clips = [nothing(30, 1.0), nothing(30), twice.keypoints(fps=25.0), held]
+    result = evaluate(OfSignsAlone, answers, clips, ["a"] * 4, as_files=True)
+    assert (result.top1, result.n) == (0.25, 4)
+
+
+def test_a_pack_for_other_glosses_is_refused(monkeypatch):
+    monkeypatch.setattr(module, "open_pack", lambda path: OfSignsAlone)
+    corpus = SimpleNamespace(glosses=[f"sign {i}" for i in range(9)], label=range(9))
+    monkeypatch.setattr(module, "read_wlasl_hands", lambda *given: corpus)
+    with pytest.raises(ValueError, match="does not know sign 0, .*sign 4 and 4 more"):
+        module.wlasl_result(Path("pack"), Path("file"), 9, "val")
 
 
 def test_no_clips_are_refused():

@@ -20,7 +20,14 @@ from fingerpost.edge_runtime.manifest import (
     Translation,
     is_file_name,
 )
-from fingerpost.edge_runtime.pack import PackStore, open_pack, pack_to_fpk, unpack, write_pack
+from fingerpost.edge_runtime.pack import (
+    PackStore,
+    bundled_pack,
+    open_pack,
+    pack_to_fpk,
+    unpack,
+    write_pack,
+)
 from fingerpost.edge_runtime.preprocess import PREPROCESS_VERSION
 
 FILES = {"net.tflite": bytes(range(256)) * 4, "vocabulary.json": b'["<none>", "BOOK", "DRINK"]'}
@@ -427,6 +434,20 @@ def test_the_bundled_packs_are_safe(store, tmp_path, name):
     assert open_pack(store.find(name)).manifest.name == name
     with pytest.raises(ValueError, match="cannot be removed"):
         store.remove(name)
+
+
+def test_an_own_pack_of_a_name_that_became_ours_is_not_seen_and_changes_nothing(store, folder):
+    if bundled_pack("signs") is None:
+        pytest.skip("this copy holds no bundled pack")
+    store.add(folder)
+    (store.root / "tiny.fpk").rename(store.root / "signs.fpk")
+    assert [pack.name for pack in store.list()].count("signs") == 1
+    assert store.find("signs") == bundled_pack("signs")
+
+
+def test_for_captions_the_pack_of_single_signs_is_not_offered(store, folder):
+    store.add(folder)
+    assert [pack.name for pack in store.captioning() if pack.name != "demo"] == ["tiny"]
 
 
 def test_the_store_is_where_the_environment_says(tmp_path, monkeypatch):

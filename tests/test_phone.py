@@ -95,6 +95,7 @@ def test_a_tree_holds_the_app_the_pack_and_the_landmarker(tree):
     for name in wanted:
         assert (folder / name).is_file(), name
     assert open_pack(folder / "fingerpost/assets/demo/pack").manifest.name == "demo"
+    assert not (folder / "fingerpost/assets/signs").exists()  # no screen looks up a sign
     other = {"android": "ios", "ios": "android"}[system]
     assert not list(folder.glob(f"fingerpost/app/platforms/{other}*"))
 

@@ -26,6 +26,7 @@ import torch
 from fingerpost.edge_runtime.keypoints import SIGN69
 from fingerpost.trainer.clip_tables import Clip
 from fingerpost.trainer.corpora import wlasl_hands
+from fingerpost.trainer.corpora.holistic_arrays import NO_SIGN
 from fingerpost.trainer.corpora.keypoint_sets import clips_of_wlasl, read_webcam
 from fingerpost.trainer.evaluate import load_for_answers, predict
 from fingerpost.trainer.evaluation import evaluate_predictions
@@ -36,7 +37,6 @@ from fingerpost.trainer.shards import ABOUT, ShardsAbout, write_shards
 from fingerpost.trainer.train import train
 
 WLASL, ALONE = "wlasl", "WLASL alone"
-NO_SIGN = "none"  # what webcam set a calls clips of idle hands; in WLASL it is the sign NONE
 FIGURES = "webcams.json"
 BATCH = 64
 

@@ -18,6 +18,7 @@ from fingerpost.edge_runtime.keypoints import (
 
 WLASL50 = "wlasl50_holistic_trainval_f16.npz"
 HAND_NUMBERS = N_HAND * 3
+NO_SIGN = "none"  # what webcam set a calls clips of idle hands; in WLASL it is the sign NONE
 
 
 @dataclass(frozen=True)

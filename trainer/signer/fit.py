@@ -19,7 +19,7 @@ from fingerpost.edge_runtime.keypoints import SIGN69
 from fingerpost.trainer.signer.detector import FITTED, DetectorModel, Noise, observe
 from fingerpost.trainer.signer.measure import (
     FPS,
-    HANDS,
+    RIGHT_FIRST,
     Clip,
     covariance,
     load,
@@ -36,7 +36,7 @@ def fit(clips: list[Clip]) -> DetectorModel:
     for group in ("hand", "body", "face"):
         errors = []
         for clip in clips:
-            for k, name in enumerate(HANDS if group == "hand" else (group,)):
+            for k, name in enumerate(RIGHT_FIRST if group == "hand" else (group,)):
                 error = residuals(clip, name, clip.seen)
                 if group == "hand":
                     features = clip.features[:, k]
@@ -85,7 +85,9 @@ def _fit_moments(clips: list[Clip], model: DetectorModel) -> DetectorModel:
 
 def _hand_statistics(clips: list[Clip], seen: list[tuple]) -> np.ndarray:
     """Logarithms of six quantiles of the hands' error; twice its correlation at 40 and 200 ms."""
-    errors = [residuals(c, n, s)[..., :2] for c, s in zip(clips, seen, strict=True) for n in HANDS]
+    errors = [
+        residuals(c, n, s)[..., :2] for c, s in zip(clips, seen, strict=True) for n in RIGHT_FIRST
+    ]
     size = np.concatenate([np.linalg.norm(e, axis=-1).mean(axis=1) for e in errors])
     c0, c1, c5 = (covariance(errors, lag) for lag in (0, 1, 5))
     return np.array(
@@ -127,7 +129,7 @@ def _scale_slopes(clips: list[Clip]) -> tuple[float, float]:
     """How a hand's error grows with edge and speed: non-negative least squares."""
     rows, sizes = [], []
     for clip in clips:
-        for k, name in enumerate(HANDS):
+        for k, name in enumerate(RIGHT_FIRST):
             size = np.linalg.norm(residuals(clip, name, clip.seen)[..., :2], axis=-1).mean(axis=1)
             ok = np.isfinite(size)
             features = clip.features[ok, k]
@@ -171,7 +173,7 @@ def simulate(clips: list[Clip], model: DetectorModel, rng: np.random.Generator) 
 def compare(clips: list[Clip], seen: list[tuple]) -> dict[str, float]:
     """The figures of docs/signer.md, from what was measured or simulated."""
     figures = {}
-    for label, names, unit in (("hand", HANDS, "palm"), ("body", ("body",), "shoulders"),
+    for label, names, unit in (("hand", RIGHT_FIRST, "palm"), ("body", ("body",), "shoulders"),
                                ("face", ("face",), "shoulders")):  # fmt: skip
         errors = [residuals(c, n, s) for c, s in zip(clips, seen, strict=True) for n in names]
         size = np.concatenate([np.linalg.norm(e[..., :2], axis=-1).mean(axis=1) for e in errors])
@@ -189,7 +191,7 @@ def compare(clips: list[Clip], seen: list[tuple]) -> dict[str, float]:
     figures["hands lost, fast (> 8 palms/s)"] = missed[present & (speed > 8)].mean()
     figures["hand confidence, mean"] = np.mean(
         [s[1][:, SIGN69.groups[n].start][s[1][:, SIGN69.groups[n].start] > 0].mean()
-         for s in seen for n in HANDS if (s[1][:, SIGN69.groups[n].start] > 0).any()]
+         for s in seen for n in RIGHT_FIRST if (s[1][:, SIGN69.groups[n].start] > 0).any()]
     )  # fmt: skip
     return figures
 
@@ -206,7 +208,7 @@ def plot(clips: list[Clip], simulated: list[tuple], path: Path) -> None:
     edge = np.concatenate([c.features[:, k, 2] for c in clips for k in (0, 1)])
     speed = np.concatenate([c.features[:, k, 1] for c in clips for k in (0, 1)])
     for seen, label in ((measured, "MediaPipe"), (simulated, "model")):
-        errors = [residuals(c, n, s) for c, s in zip(clips, seen, strict=True) for n in HANDS]
+        errors = [residuals(c, n, s) for c, s in zip(clips, seen, strict=True) for n in RIGHT_FIRST]
         size = np.concatenate([np.linalg.norm(e[..., :2], axis=-1).mean(axis=1) for e in errors])
         ok = np.isfinite(size)
         axes[0].plot(np.sort(size[ok]), np.linspace(0, 1, ok.sum()), label=label)

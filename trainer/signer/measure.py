@@ -14,7 +14,7 @@ from fingerpost.trainer.signer.sentences import Performance, sign_sentence
 from fingerpost.trainer.signer.variation import Camera, random_signer
 
 FPS = 25
-HANDS = ("right_hand", "left_hand")
+RIGHT_FIRST = ("right_hand", "left_hand")
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def load(measured: list[tuple]) -> list[Clip]:
 def residuals(clip: Clip, group: str, seen: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """Measured minus true, (T, K of group, 3), in the group's unit; NaN where not seen."""
     where = SIGN69.groups[group]
-    unit = clip.palm[:, HANDS.index(group)] if group in HANDS else clip.shoulder_width
+    unit = clip.palm[:, RIGHT_FIRST.index(group)] if group in RIGHT_FIRST else clip.shoulder_width
     error = (seen[0][:, where] - clip.true[0][:, where]) / [1, clip.camera.aspect, 1]
     error = error / unit[:, None, None]
     both = (seen[1][:, where] > 0) & (clip.true[1][:, where] > 0.5)
@@ -107,7 +107,7 @@ def losses(
     """Whether each hand was lost, and whether it was there, (2 * clips, T) each."""
     lost, there = [], []
     for clip, (_, confidence) in zip(clips, seen, strict=True):
-        for name in HANDS:
+        for name in RIGHT_FIRST:
             wrist = SIGN69.groups[name].start
             there.append(clip.true[1][:, wrist] > 0.5)
             lost.append(confidence[:, wrist] <= 0)

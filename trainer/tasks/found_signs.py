@@ -70,8 +70,9 @@ class FoundSignsTask(Isolated):
         super().__init__(vocabulary, settings)
         if settings.view not in VIEWS:
             raise ValueError(f"settings.view: {settings.view!r}; known: {', '.join(VIEWS)}")
-        if settings.sources:
-            raise ValueError("settings.sources is for the task isolated; leave it out")
+        for name in ("sources", "hands_only"):
+            if getattr(settings, name):
+                raise ValueError(f"settings.{name} is for the task isolated; leave it out")
         if settings.fuse_with and not settings.lips:
             raise ValueError("settings.fuse_with needs settings.lips, the features that it reads")
         self.view = VIEWS[settings.view]
