@@ -172,6 +172,23 @@ def import_uni_sign(
     print(f"{folder}: {kind}, {sum(p.numel() for p in model.parameters()):,} parameters")
 
 
+@imports.command("pack")
+def import_pack(
+    pack: Annotated[str, typer.Argument(help="A pack: its name or its path.", metavar="PACK")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="The checkpoint to write.")
+    ],
+) -> None:
+    """Turn a translator's pack into a checkpoint to train on from: how it sees signing."""
+    quiet_imports()
+    from fingerpost.distill.import_pack import write_imported_pack
+    from fingerpost.edge_runtime.pack import PackStore, open_pack
+
+    network = write_imported_pack(open_pack(PackStore().find(pack)), output)
+    n = sum(p.numel() for p in network.poses.parameters())
+    print(f"{output}: pose encoder, {n:,} parameters, and {network.config.n_glosses} glosses")
+
+
 def quiet_imports() -> None:
     """torchao's CUDA parts cannot load everywhere, and it warns of that although nobody uses it."""
     for name in ("torchao", "torch.utils._pytree"):

@@ -24,6 +24,16 @@ WITH_WEIGHTS = (FULLY_CONNECTED, EMBEDDING_LOOKUP, CONV_2D, DEPTHWISE_CONV_2D)
 _WEIGHTS = 1  # which of their inputs these are
 
 
+class Constants(NamedTuple):
+    """An operator of a graph, and those of its inputs that are in the file, as float32.
+
+    sort : as the schema calls it, such as "FULLY_CONNECTED" or "MUL"
+    """
+
+    sort: str
+    values: tuple[np.ndarray, ...]
+
+
 class Operator(NamedTuple):
     """An operator of a file that holds weights.
 
@@ -80,6 +90,56 @@ def name_layers(
                 output.name = f"{name}{again}".encode()
             operators.append(Operator(sort, output.name.decode(), name))
     return operators
+
+
+def constants_of(model: Any, graph: str) -> list[Constants]:
+    """The operators of a graph, as they run, with the numbers that each holds.
+
+    Of 8 and 16 bits these are made float, whether the operator does so itself or another before it.
+    ValueError where the file has no such graph.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    subgraph = dict(_subgraphs(model)).get(graph)
+    if subgraph is None:
+        raise ValueError(f"the file has no graph {graph!r}")
+    names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
+    held: dict[int, np.ndarray] = {}
+    for i, tensor in enumerate(subgraph.tensors):
+        value = _value(model, tensor)
+        if value is not None:
+            held[i] = value
+    found = []
+    for operator in subgraph.operators:
+        sort = names[model.operatorCodes[operator.opcodeIndex].builtinCode]
+        if sort == "DEQUANTIZE" and operator.inputs[0] in held:
+            held[operator.outputs[0]] = held[operator.inputs[0]]
+        else:
+            values = tuple(held[i] for i in operator.inputs if i in held)
+            found.append(Constants(sort, values))
+    return found
+
+
+def _value(model: Any, tensor: Any) -> np.ndarray | None:
+    """A tensor's numbers as float32; None where the file holds none, or indices."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    kinds = {
+        schema.TensorType.FLOAT32: np.float32,
+        schema.TensorType.FLOAT16: np.float16,
+        schema.TensorType.INT8: np.int8,
+    }
+    data = model.buffers[tensor.buffer].data
+    if data is None or not len(data) or tensor.type not in kinds:
+        return None
+    values = np.frombuffer(bytes(data), kinds[tensor.type]).reshape(tensor.shape)
+    values = values.astype(np.float32)
+    if tensor.type != schema.TensorType.INT8:
+        return values
+    shape = np.ones(values.ndim, int)
+    scale = np.asarray(tensor.quantization.scale, np.float32)
+    shape[tensor.quantization.quantizedDimension] = len(scale) if len(scale) > 1 else 1
+    return values * scale.reshape(shape)
 
 
 def _by_weights(layers: Mapping[str, nn.Module]) -> dict[tuple[bool, bytes], list[str]]:
