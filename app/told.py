@@ -59,7 +59,11 @@ SLOW = (
 )
 PACKS = (
     marked("no pack {name} is installed (installed: {known}); see: packs add"),
-    marked("this copy of Fingerpost was built without its demo pack; name another with --pack"),
+    marked("this copy of Fingerpost was built without its pack {name}; name another with --pack"),
+    marked(
+        "pack {name} names single signs and cannot caption: see fingerpost lookup, or choose "
+        "another pack"
+    ),
     marked("no pack at {path}: expected a folder or an .fpk file"),
     marked("{path} is not a pack: it has no {file}"),
     marked("{path} is damaged, or no pack ({why}); get it again"),
