@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from fingerpost.app.commands_caption import load_pack
+from fingerpost.app.commands_caption import load_pack, notice
 from fingerpost.app.terminal import CaptionPrinter, clock, tell
 from fingerpost.app.watched_signs import Watching, watch_signs
 from fingerpost.edge_runtime.keypoints import PoseSequence
@@ -52,11 +52,15 @@ class Dictionary:
     def __init__(self, pack: Pack, n: int, as_json: bool, named: bool) -> None:
         self._pack, self._n, self._as_json, self._named = pack, n, as_json, named
         self._recogniser = Recogniser(pack)
+        self._cautioned = False
 
     def look_up(self, source: str, how: Watching) -> None:
         """ValueError where the source shows no single sign."""
 
         def seen(printer: CaptionPrinter, sign: PoseSequence) -> bool:
+            if not self._cautioned:
+                printer.tell(notice(self._pack.manifest))
+                self._cautioned = True
             found = candidates(self._pack, self._recogniser.probabilities(sign), self._n)
             printer.result(self._line(source, sign, found))
             return False

@@ -25,7 +25,8 @@ class FakePack:
     """Of four glosses, one of which is no sign."""
 
     class manifest:
-        name, translation, special = "tiny", None, {"reject": "<no sign>"}
+        name, version, translation = "tiny", "1", None
+        special, languages, notice = {"reject": "<no sign>"}, ("ase",), "For research."
 
     vocabulary = ("book", "<no sign>", "drink", "go")
 
@@ -127,7 +128,8 @@ def test_what_is_no_single_sign_is_told_and_the_file_goes_on(run, monkeypatch):
     told: list[str] = []
     monkeypatch.setattr(CaptionPrinter, "tell", lambda self, message: told.append(message))
     assert len(run("wave.npz").stdout.splitlines()) == 2  # one before, one after
-    (message,) = told
+    caution, message = told
+    assert "can be wrong" in caution and "For research." in caution
     assert message.startswith("wave.npz at 00:") and "sign one sign, and lower the hands" in message
 
 
@@ -144,7 +146,8 @@ def test_a_camera_is_watched_alone_and_each_sign_goes_from_rest_to_rest(run, mon
     monkeypatch.setattr(CaptionPrinter, "tell", lambda self, message: told.append(message))
     monkeypatch.setattr(watched_signs, "observe", lambda source, *rest, **more: Camera("often.npz"))
     assert len(run("0").stdout.splitlines()) == 4
-    assert told == ["Make one sign, and lower the hands after it. Ctrl-C ends."]
+    assert told[0] == "Make one sign, and lower the hands after it. Ctrl-C ends."
+    assert len(told) == 2 and "can be wrong" in told[1]
 
 
 class Camera:
