@@ -38,7 +38,7 @@ from fingerpost.app import (
     cli_teach,
     cli_trainer,
 )
-from fingerpost.app.cli_options import Json, LandmarkerFile
+from fingerpost.app.cli_options import Json, LandmarkerFile, Mirrored
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -97,12 +97,6 @@ Source = Annotated[
     ),
 ]
 PackName = Annotated[str, typer.Option("--pack", help="A pack: its name or its path.")]
-Mirrored = Annotated[
-    bool,
-    typer.Option(
-        "--mirrored", "--mirror", help="The picture is a mirror image, as of a selfie camera."
-    ),
-]
 Name = Annotated[str, typer.Argument(help="A pack: its name or its path.", metavar="PACK")]
 
 

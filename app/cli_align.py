@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fingerpost.app.cli_options import Json, LandmarkerFile
+from fingerpost.app.cli_options import Json, LandmarkerFile, Mirrored
 
 
 def align(
@@ -37,9 +37,7 @@ def align(
         ),
     ] = 30.0,
     landmarker: LandmarkerFile = None,
-    mirrored: Annotated[
-        bool, typer.Option("--mirrored", help="The picture is a mirror image.")
-    ] = False,
+    mirrored: Mirrored = False,
     json: Json = False,
 ) -> None:
     """Move the subtitles of a signed video to where they are signed. It can be wrong."""

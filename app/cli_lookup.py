@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fingerpost.app.cli_options import Json, LandmarkerFile
+from fingerpost.app.cli_options import Json, LandmarkerFile, Mirrored
 
 
 def lookup(
@@ -21,9 +21,7 @@ def lookup(
     candidates: Annotated[int, typer.Option(help="How many glosses to name of each.")] = 5,
     pack: Annotated[str, typer.Option("--pack", help="A pack of single signs.")] = "signs",
     landmarker: LandmarkerFile = None,
-    mirrored: Annotated[
-        bool, typer.Option("--mirrored", help="The picture is a mirror image.")
-    ] = False,
+    mirrored: Mirrored = False,
     json: Json = False,
 ) -> None:
     """Look up single signs: the likeliest of 2,000 ASL signs for each, best first.

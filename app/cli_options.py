@@ -10,3 +10,9 @@ LandmarkerFile = Annotated[
     Path | None,
     typer.Option("--landmarker", metavar="FILE", help="A holistic .task bundle to use instead."),
 ]
+Mirrored = Annotated[
+    bool,
+    typer.Option(
+        "--mirrored", "--mirror", help="The picture is a mirror image, as of a selfie camera."
+    ),
+]

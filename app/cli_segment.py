@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fingerpost.app.cli_options import Json, LandmarkerFile
+from fingerpost.app.cli_options import Json, LandmarkerFile, Mirrored
 from fingerpost.app.cli_shards import shards
 
 if TYPE_CHECKING:
@@ -38,9 +38,7 @@ def segment(
     ] = None,
     clip: Annotated[str, typer.Option(help="Of shards: the id of a clip.")] = "",
     landmarker: LandmarkerFile = None,
-    mirrored: Annotated[
-        bool, typer.Option("--mirrored", help="The picture is a mirror image.")
-    ] = False,
+    mirrored: Mirrored = False,
     json: Json = False,
 ) -> None:
     """Say when each sign of a source was signed, but not which it was. It can be wrong."""

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fingerpost.app.cli_options import Json, LandmarkerFile
+from fingerpost.app.cli_options import Json, LandmarkerFile, Mirrored
 
 
 def teach(
@@ -35,9 +35,7 @@ def teach(
     ] = None,
     pack: Annotated[str, typer.Option("--pack", help="To check the sign with.")] = "demo",
     landmarker: LandmarkerFile = None,
-    mirrored: Annotated[
-        bool, typer.Option("--mirrored", help="The picture is a mirror image.")
-    ] = False,
+    mirrored: Mirrored = False,
     dominant_hand: Annotated[str, typer.Option(help="Of the signer: auto, left, right.")] = "auto",
     json: Json = False,
 ) -> None:
