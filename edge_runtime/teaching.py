@@ -62,18 +62,18 @@ class ExampleCutter:
 
     def push(self, frame: KeypointFrame) -> list[PoseSequence]:
         """The examples that are over with a frame; ValueError for one that is none."""
-        found: list[PoseSequence] = []
-        for one in self._steady.push(frame):
-            self._endpoint.push(one)
-            self._hand.push(_sequence([one], self._aspect))
-            if not self._frames and not self._endpoint.moves:
-                self._lead.append(one)
-                continue
-            self._frames += [*self._lead, one]
-            self._lead.clear()
-            if self._endpoint.ended(something_read=True):
-                found += self.flush()
-        return found
+        return [found for one in self._steady.push(frame) for found in self.push_even(one)]
+
+    def push_even(self, frame: KeypointFrame) -> list[PoseSequence]:
+        """The same for a frame that ``Steady`` has given."""
+        self._endpoint.push(frame)
+        self._hand.push(_sequence([frame], self._aspect))
+        if not self._frames and not self._endpoint.moves:
+            self._lead.append(frame)
+            return []
+        self._frames += [*self._lead, frame]
+        self._lead.clear()
+        return self.flush() if self._endpoint.ended(something_read=True) else []
 
     def flush(self) -> list[PoseSequence]:
         """The example that was not over yet, if there is one."""
@@ -107,10 +107,11 @@ class ClipCutter:
 
     def push(self, frame: KeypointFrame) -> list[PoseSequence]:
         """The signs that are over with a frame; ValueError for one that is none."""
-        self._cut += self._cutter.push(frame)
-        if self._is_short:
-            self._frames += self._steady.push(frame)
-            self._is_short = len(self._frames) * 1000 / FPS <= SHORT_MS
+        for one in self._steady.push(frame):
+            if self._is_short:
+                self._frames.append(one)
+                self._is_short = len(self._frames) * 1000 / FPS <= SHORT_MS
+            self._cut += self._cutter.push_even(one)
         if self._is_short:
             return []
         found, self._cut = self._cut, []
