@@ -99,6 +99,8 @@ class WithTeacher:
                 f"the teacher was asked for {', '.join(sorted(asked))}, the student learns "
                 f"{', '.join(listener.settings.asks)}: settings.asks must have one in common"
             )
+        if getattr(listener.settings, "agree", 0):
+            raise ValueError("settings.agree: with a teacher, a clip comes once in a batch; say 0")
         lessons = Lessons(
             self.recipe.distil,
             self.recipe.teacher.temperatures,

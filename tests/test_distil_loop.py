@@ -494,6 +494,7 @@ def test_a_smaller_copy_of_the_teacher_learns_from_it(
         ({"teacher.n_best": 0}, "distil.sequence needs teacher.n_best above 0"),
         ({"teacher.frames": 0}, "distil.ctc needs teacher.frames above 0"),
         ({"teacher.states": "[]"}, "distil.hidden needs teacher.states"),
+        ({"settings.agree": 1.0}, "a clip comes once in a batch"),
         ({"task": "ms_mae"}, "those that can: isolated, pocket_translation"),
         ({"task": "isolated"}, "has 2 glosses; the task isolated needs one in each"),
         ({"start_from": "nowhere"}, "start_from: nowhere is no checkpoint"),

@@ -148,6 +148,23 @@ def test_an_augmented_clip_and_what_it_shows_stay_together(ways: Path) -> None:
     assert len(lengths) > 2
 
 
+def test_two_views_of_a_clip_show_the_same_at_the_same_times(ways: Path) -> None:
+    once = task_of(ways, augment={"mirror": 0})
+    twice = task_of(ways, augment={"mirror": 0}, agree=0.5)
+    clips = [once.prepare(clip) for clip in list(Clips([str(ways)], "train"))[:3]]
+    batch, alone = (task.batch(clips, [7, 8, 9], 0) for task in (twice, once))
+    assert batch.inputs["views"] == 2 and batch.weight == 2 * alone.weight
+    assert [clip.id for clip in batch.clips] == 2 * [clip.id for clip in clips]
+    for name in ("tokens", "of_frame"):
+        expected = getattr(alone.inputs["glosses"], name).repeat(2, 1)
+        assert torch.equal(getattr(batch.inputs["glosses"], name), expected)
+    assert torch.equal(batch.inputs["frame_mask"], alone.inputs["frame_mask"].repeat(2, 1))
+    seen, other = batch.inputs["keypoints"].chunk(2)
+    assert torch.equal(seen, alone.inputs["keypoints"]) and not torch.equal(seen, other)
+    assert batch.inputs["asked"].clip.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    assert "views" not in twice.batch(clips, None, 0).inputs  # to answer, once is enough
+
+
 def test_a_hurried_clip_is_shorter_and_in_order() -> None:
     rng = np.random.default_rng(0)
     drawn = [hurried(100, 0.22, rng) for _ in range(200)]
@@ -174,6 +191,7 @@ def test_it_makes_its_view_and_rate_of_what_an_extractor_gives(ways: Path) -> No
         ({"asks": []}, "known: text, glosses"),
         ({"language": 0, "ctc": 0, "frames": 0}, "nothing is left to learn"),
         ({"ctc": -1}, "settings.ctc cannot be -1"),
+        ({"agree": 1.0, "ctc": 0, "frames": 0}, "agree compares glosses"),
         ({"fps": 0}, "must be above 0"),
         ({"augment": {"trun": 1}}, "known: cut, warp"),
         ({"tokenizer": "/nowhere/at/all"}, "no tokenizer '/nowhere/at/all'"),
@@ -229,6 +247,15 @@ def test_glosses_alone_then_all_of_it_from_there(tmp_path: Path, ways: Path) -> 
 
 
 @pytest.mark.slow
+def test_two_views_are_learned_to_agree(tmp_path: Path, ways: Path) -> None:
+    run = tmp_path / "run"
+    train(recipe_of(tmp_path, ways, **{"settings.agree": 2.0}), run, say=ignore)
+    steps = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert all(step["agree"] > 0 for step in steps)
+    total = sum(steps[0][name] for name in ("language", "ctc", "frames", "agree"))
+    assert steps[0]["loss"] == pytest.approx(total, rel=1e-5)
+
+
 def test_eight_sentences_are_learned_by_heart(tmp_path: Path, ways: Path) -> None:
     changes = {
         **{"training.steps": 300, "training.batch": 8, "training.lr": 5e-3},

@@ -21,6 +21,7 @@ from fingerpost.trainer.models.pocket_translator import (
     EOS,
     Asked,
     PocketTranslator,
+    agreement_loss,
     gloss_losses,
 )
 
@@ -184,6 +185,25 @@ def test_gloss_losses_by_hand() -> None:
     assert frames.item() == pytest.approx(-(math.log(0.5) + math.log(0.6)) / 2, rel=1e-5)
     nothing = Glosses(torch.full((2, 1), NO_TOKEN), torch.full((2, 2), NOT_KNOWN))
     assert [t.item() for t in gloss_losses(scores, torch.ones(2, 2), nothing)] == [0, 0]
+
+
+def test_agreement_loss_by_hand() -> None:
+    """Two clips, each seen twice: the first of two glosses and two frames, the second idle."""
+    frame_mask = torch.tensor([[1.0, 1, 0], [1, 1, 1]]).repeat(2, 1)
+    glosses = Glosses(torch.tensor([[1, 2], [NO_TOKEN, NO_TOKEN]]).repeat(2, 1), torch.zeros(0))
+    scores = torch.tensor([0.5, 0.3, 0.2]).log().expand(4, 4, 3).clone()
+    assert agreement_loss(scores, frame_mask, glosses).item() == 0
+    scores[2, 0] = torch.tensor([0.2, 0.3, 0.5]).log()  # the first frame of the first, seen again
+    scores[2, 2:] = torch.tensor([0.2, 0.3, 0.5]).log()  # where no frame is
+    apart = 0.3 * math.log(0.5 / 0.2)
+    found = agreement_loss(scores, frame_mask, glosses).item()
+    assert found == pytest.approx(
+        2 * apart / 2 * 2
+    )  # of two views, half of the frames, two glosses
+    scores[3, 1] = torch.tensor([0.2, 0.3, 0.5]).log()
+    assert agreement_loss(scores, frame_mask, glosses).item() - found == pytest.approx(
+        2 * apart / 3
+    )
 
 
 def test_an_answer_begins_with_its_question() -> None:

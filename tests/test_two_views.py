@@ -9,8 +9,9 @@ import torch
 
 from fingerpost.trainer.feed import Clips
 from fingerpost.trainer.recipe import read_recipe
-from fingerpost.trainer.tasks.isolated import Isolated, disagreement
+from fingerpost.trainer.tasks.isolated import Isolated
 from fingerpost.trainer.train import train
+from fingerpost.trainer.two_views import disagreement
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -20,9 +21,9 @@ def test_disagreement_by_hand() -> None:
     both_ways = 0.3 * math.log(0.8 / 0.5) - 0.3 * math.log(0.2 / 0.5)
     assert disagreement(torch.cat([one, other])).item() == pytest.approx(both_ways / 2)
     assert disagreement(torch.cat([one, one])).item() == 0
-    # a mean over clips: the first one's views differ, the second one's do not
+    # the first clip's views differ, the second one's do not
     rows = torch.cat([one, one, other, one])
-    assert disagreement(rows).item() == pytest.approx(both_ways / 4)
+    assert disagreement(rows).tolist() == pytest.approx([both_ways / 2, 0.0])
 
 
 def test_a_batch_has_each_clip_twice_in_training_alone(shards: Path) -> None:

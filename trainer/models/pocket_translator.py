@@ -34,6 +34,7 @@ from fingerpost.trainer.models.language_model import (
 from fingerpost.trainer.models.pocket_encoder import KEPT, PoseStream, SlidingPerceiver
 from fingerpost.trainer.models.pocket_sizes import STRIDE, PocketTranslatorConfig
 from fingerpost.trainer.models.study import Studied
+from fingerpost.trainer.two_views import disagreement
 
 PAD, EOS = 0, 1  # of the tokenizer
 
@@ -66,12 +67,13 @@ class Heard(NamedTuple):
 
 class Losses(NamedTuple):
     """language : Eq. 1, the mean over all tokens
-    ctc, frames : sums over clips, a clip counts as many times as it has glosses
+    ctc, frames, agree : sums over clips, a clip counts as many times as it has glosses
     """
 
     language: Tensor
     ctc: Tensor
     frames: Tensor
+    agree: Tensor
 
 
 class PocketTranslator(nn.Module):
@@ -94,12 +96,15 @@ class PocketTranslator(nn.Module):
         asked: Asked | None = None,
         labels: Tensor | None = None,
         glosses: Glosses | None = None,
+        views: int = 1,
     ) -> Losses:
         """The terms of the loss; one that is not asked for is 0.
 
         keypoints : shape (B, T, 69, 4); frame_mask : (B, T), 1 for a frame of the clip
         labels : shape (R, L), token ids of each answer; ``IGNORED`` where there is none
         glosses : numbers of glosses from 1; ``BLANK`` between two of them
+        views : 2 where the second half of the batch is the first one seen otherwise, at the same
+            times; what both show is compared
         """
         states, latents, mask = self._encode(keypoints, frame_mask)
         logits = scores = None
@@ -108,7 +113,10 @@ class PocketTranslator(nn.Module):
             logits = self.logits(heard, asked, labels)
         if glosses is not None:
             scores = self.gloss_scores(states)
-        return self._losses(logits, labels, scores, frame_mask, glosses, states.new_zeros(()))
+        found = self._losses(logits, labels, scores, frame_mask, glosses, states.new_zeros(()))
+        if scores is None or glosses is None or views == 1:
+            return found
+        return found._replace(agree=agreement_loss(scores, frame_mask, glosses))
 
     @property
     def study_widths(self) -> dict[str, int]:
@@ -204,7 +212,7 @@ class PocketTranslator(nn.Module):
             language = answers_loss(logits.float(), labels, self.config.label_smoothing)
         if scores is not None and glosses is not None:
             ctc, frames = gloss_losses(scores, frame_mask, glosses)
-        return Losses(language, ctc, frames)
+        return Losses(language, ctc, frames, zero)
 
     def _encode(self, keypoints: Tensor, frame_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """States (B, T, width), latents (B, N, d_model), and which of these count (B, N)."""
@@ -267,6 +275,17 @@ def gloss_losses(scores: Tensor, frame_mask: Tensor, glosses: Glosses) -> tuple[
         mean = per_frame.sum(dim=1) / (shown != NOT_KNOWN).sum(dim=1)
         frames = (mean * lengths[known].clamp(min=1)).sum()
     return ctc, frames
+
+
+def agreement_loss(scores: Tensor, frame_mask: Tensor, glosses: Glosses) -> Tensor:
+    """How unlike two views of B clips show their glosses, over all 2 B, as ``gloss_losses`` sums.
+
+    scores : shape (2 B, T, V), logits; frame_mask : (2 B, t), t up to T, both halves alike
+    """
+    mask = frame_mask.chunk(2)[0]
+    per_frame = disagreement(scores[:, : mask.shape[1]]) * mask
+    lengths = (glosses.tokens.chunk(2)[0] != NO_TOKEN).sum(dim=1)
+    return 2 * (per_frame.sum(dim=1) / mask.sum(dim=1) * lengths.clamp(min=1)).sum()
 
 
 def _language_fields(config: PocketTranslatorConfig) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from fingerpost.trainer.recipe import convert
 from fingerpost.trainer.recogniser_data import CLIP_FRAMES
 from fingerpost.trainer.shards import Clip
 from fingerpost.trainer.tasks.task import Batch
+from fingerpost.trainer.two_views import disagreement
 
 N_RANKED = 5  # answers kept of each clip
 NETWORKS: dict[str, tuple[Any, Any]] = {  # that a recipe's [model] can name: config and network
@@ -38,8 +39,8 @@ NETWORKS: dict[str, tuple[Any, Any]] = {  # that a recipe's [model] can name: co
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """window : frames that a network sees of each clip
     label_smoothing : share of the loss that asks for all glosses alike
-    agree : weight of the term by which two views of a clip are to have the same answer (R-Drop,
-        Liang et al. 2021, Sec. 2.1); above 0 a batch has each clip twice
+    agree : weight of the term by which two views of a clip are to have the same answer
+        (``two_views``); above 0 a batch has each clip twice
     hands_only : body and face of every clip are taken away, as for a corpus that has none
     augment : changes to ``AugmentSettings``
     sources : of ``SourceAugment``, what a clip goes through before the preprocessing; {} = nothing
@@ -162,7 +163,7 @@ class Isolated:
         labels = batch.inputs["labels"]
         terms = {"loss": F.cross_entropy(logits.float(), labels, label_smoothing=smoothing)}
         if self.settings.agree:
-            terms["agree"] = self.settings.agree * disagreement(logits)
+            terms["agree"] = self.settings.agree * disagreement(logits).mean()
         return terms
 
     def predict(self, model: nn.Module, batch: Batch) -> dict[str, list[Prediction]]:
@@ -179,15 +180,6 @@ class Isolated:
             return clip.keypoints
         rng = np.random.default_rng(draw)
         return _keypoints(augment_source(clip.sequence, rng, self._sources, self._ghosts))
-
-
-def disagreement(logits: Tensor) -> Tensor:
-    """Of two views of B clips, (2 B, V), the second after the first; a mean over clips, in nats.
-
-    Half of the Kullback-Leibler divergences in both directions (R-Drop, Sec. 2.1).
-    """
-    one, other = logits.float().log_softmax(dim=-1).chunk(2)
-    return ((one.exp() - other.exp()) * (one - other)).sum(dim=-1).mean() / 2
 
 
 def _keypoints(view: PoseSequence) -> Tensor:

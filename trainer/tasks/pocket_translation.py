@@ -53,6 +53,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         is learned from the training clips
     pieces : most pieces of a learned tokenizer
     language, ctc, frames : weights of the three terms, per token of the answers; 0 = not computed
+    agree : weight of a fourth, by which two views of a clip are to show the same glosses
+        (``two_views``); above 0 a batch has each clip twice
     fps : clips are brought to this rate
     max_frames : a longer clip loses frames, evenly
     tempo : natural logarithm of how much faster or slower a clip gets at most, in training
@@ -66,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     language: float = 1.0
     ctc: float = 0.3
     frames: float = 1.0
+    agree: float = 0.0
     fps: float = FPS
     max_frames: int = 256
     tempo: float = 0.22
@@ -210,9 +213,13 @@ class PocketTranslation:
         self, clips: Sequence[PreparedSentence], draws: Sequence[int] | None, at_least: int
     ) -> Batch:
         """at_least : is of no use here, for another tempo makes clips longer than they were"""
+        views = 2 if draws is not None and self.settings.agree else 1
         changed = [
-            self._changed(clip, None if draws is None else draws[i]) for i, clip in enumerate(clips)
+            self._changed(clip, None if draws is None else draws[i], view)
+            for view in range(views)
+            for i, clip in enumerate(clips)
         ]
+        clips = [*clips] * views
         keypoints, frame_mask = pad_clips([frames for frames, _ in changed])
         asked = [(i, question) for i, clip in enumerate(clips) for question, _ in clip.answers]
         answers = [self._labels(truth) for clip in clips for _, truth in clip.answers]
@@ -224,6 +231,8 @@ class PocketTranslation:
             shown = [of_frame for _, of_frame in changed]
             rows = [clip.glosses for clip in clips]
             inputs["glosses"] = padded_glosses(rows, shown, keypoints.shape[1])
+            if views > 1:
+                inputs["views"] = views
         return Batch(inputs, int((labels != IGNORED).sum()), list(clips))
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -239,6 +248,7 @@ class PocketTranslation:
             "language": found.language * self.settings.language,
             "ctc": found.ctc / batch.weight * self.settings.ctc,
             "frames": found.frames / batch.weight * self.settings.frames,
+            "agree": found.agree / batch.weight * self.settings.agree,
         }
         return {name: term for name, term in terms.items() if getattr(self.settings, name)}
 
@@ -296,14 +306,19 @@ class PocketTranslation:
             return np.arange(len(clip.keypoints))
         return hurried(len(clip.keypoints), self.settings.tempo, np.random.default_rng(draw))
 
-    def _changed(self, clip: PreparedSentence, draw: int | None) -> tuple[Tensor, np.ndarray]:
-        """The frames of a clip, augmented, and the glosses that they show."""
+    def _changed(
+        self, clip: PreparedSentence, draw: int | None, view: int = 0
+    ) -> tuple[Tensor, np.ndarray]:
+        """The frames of a clip, augmented, and the glosses that they show.
+
+        view : of one draw, all have the same tempo and are augmented differently
+        """
         if draw is None or self._augment is None:
             return torch.from_numpy(clip.keypoints.astype(np.float32)), clip.of_frame
         times = self._times(clip, draw)
         frames = torch.from_numpy(clip.keypoints[times].astype(np.float32))
         shown = clip.of_frame[times] if len(clip.of_frame) else clip.of_frame
-        return augment_frames(frames[None], [draw], self._augment)[0], shown
+        return augment_frames(frames[None], [draw + view], self._augment)[0], shown
 
     def _labels(self, truth: str) -> Tensor:
         tokens = self.tokenizer(truth, truncation=True, max_length=self.settings.max_tokens)
@@ -361,11 +376,13 @@ def _check(settings: Settings) -> None:
     unknown = [kind for kind in settings.asks if kind not in KINDS]
     if unknown or not settings.asks:
         raise ValueError(f"settings.asks: {list(settings.asks)}; known: {', '.join(KINDS)}")
-    for name in ("language", "ctc", "frames", "tempo"):
+    for name in ("language", "ctc", "frames", "agree", "tempo"):
         if not 0 <= getattr(settings, name) < 100:
             raise ValueError(f"settings.{name} cannot be {getattr(settings, name)}")
     if not (settings.language or settings.ctc or settings.frames):
         raise ValueError("settings: language, ctc and frames are all 0; nothing is left to learn")
+    if settings.agree and not (settings.ctc or settings.frames):
+        raise ValueError("settings: agree compares glosses; give ctc or frames a weight too")
     if settings.max_frames < 1 or settings.max_tokens < 1 or not settings.fps > 0:
         raise ValueError("settings: max_frames, max_tokens and fps must be above 0")
 
