@@ -221,6 +221,22 @@ def test_kept_layers_stay_float_wherever_they_run(graphs, build):
     assert np.abs(odd - weights(graphs, "read", "odd").T.numpy()).max() > 1e-5
 
 
+def test_a_layer_after_a_normalisation_is_known_and_can_be_kept():
+    """The converter multiplies its weights by the normalisation's scale."""
+    torch.manual_seed(2)
+    module = nn.Sequential(nn.LayerNorm(8), nn.Linear(8, 8), nn.Linear(8, 8)).eval()
+    nn.init.uniform_(module[0].weight, 0.2, 3.0)
+    graphs = {"read": Graph(module, (torch.zeros(1, 4, 8),), ("latents",), ("sentence",))}
+    inputs = {"latents": torch.randn(1, 4, 8).numpy()}
+    expected = eager(graphs["read"], inputs)["sentence"]
+    errors = {}
+    for keep in ((), ("read.1",), ("read.1", "read.2")):
+        built = tflite.build(graphs, Scheme("int8", frozenset(keep)), {}, "toy")
+        found = opened(built)["read"].run(inputs)["sentence"]
+        errors[len(keep)] = np.abs(found - expected).max()
+    assert errors[0] > errors[1] > 1e-4 > 1e-5 > errors[2]
+
+
 def test_static_ranges_come_from_the_calibration(build):
     """Ten times less than what comes in: it is cut off. The greatest counts, not the average."""
     right, narrow = (opened(build("int8-static", calibration=clips(scale))) for scale in (1.0, 0.1))

@@ -5,8 +5,9 @@ as much as its weights. Here every tensor gets a short name, and what comes out 
 by the layer, as ``Scheme.keep`` has it: ``decode_step.head``, ``encode.poses.layers.0.mlp.0``. The
 quantiser knows operators by these names, and so does a developer who opens the file.
 
-A layer is known by its weights, which the converter copies bit by bit. The converter's own names
-would not do: those of layers that share weights, or are run twice, are gone.
+A layer is known by its weights, which the converter copies bit by bit, or multiplies by the scale of
+a normalisation before it. The converter's own names would not do: those of layers that share
+weights, or are run twice, are gone.
 """
 
 from collections import Counter
@@ -79,9 +80,11 @@ def name_layers(
         for i, tensor in enumerate(subgraph.tensors):
             tensor.name = f"{graph}/{i}".encode()
         inside = set(graphs[graph].module.modules())
-        by_weights = _by_weights({n: layer for n, layer in layers.items() if layer in inside})
+        by_name = {name: layer for name, layer in layers.items() if layer in inside}
+        by_weights = _by_weights(by_name)
         for sort, weights, output in _with_weights(model, subgraph):
-            names = by_weights.get((_is_table(sort), weights), [""])
+            found = by_weights.get((_is_table(sort), weights))
+            names = found or [_scaled(weights, by_name) if sort == FULLY_CONNECTED else ""]
             # Of layers with equal weights one after the other; a layer that runs twice, twice.
             name = names.pop(0) if len(names) > 1 else names[0]
             if name:
@@ -155,6 +158,23 @@ def _by_weights(layers: Mapping[str, nn.Module]) -> dict[tuple[bool, bytes], lis
         for content in orders if weight.ndim > 2 else {weight.tobytes()}:
             found.setdefault((isinstance(layer, nn.Embedding), content), []).append(name)
     return found
+
+
+def _scaled(weights: bytes, layers: Mapping[str, nn.Module]) -> str:
+    """The linear layer that has these weights but for a factor for each input; "" where none has.
+
+    After a normalisation, the converter multiplies the weights by its scale.
+    """
+    values = np.frombuffer(weights, np.float32)
+    for name, layer in layers.items():
+        if not isinstance(layer, nn.Linear) or layer.weight.numel() != values.size:
+            continue
+        own = layer.weight.detach().numpy()
+        held = values.reshape(own.shape)
+        factors = (held * own).sum(axis=0) / np.maximum(np.square(own).sum(axis=0), 1e-30)
+        if np.allclose(held, own * factors, rtol=1e-3, atol=1e-6):
+            return name
+    return ""
 
 
 def _is_table(sort: str) -> bool:
