@@ -5,8 +5,8 @@ as much as its weights. Here every tensor gets a short name, and what comes out 
 by the layer, as ``Scheme.keep`` has it: ``decode_step.head``, ``encode.poses.layers.0.mlp.0``. The
 quantiser knows operators by these names, and so does a developer who opens the file.
 
-A layer is known by its weights, which the converter copies bit by bit, or multiplies by the scale of
-a normalisation before it. The converter's own names would not do: those of layers that share
+A layer is known by its weights, which the converter copies bit by bit, or multiplies by the scale
+of a normalisation before it. The converter's own names would not do: those of layers that share
 weights, or are run twice, are gone.
 """
 
