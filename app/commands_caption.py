@@ -13,7 +13,7 @@ from fingerpost.app.output_files import check_destinations, write_text
 from fingerpost.app.session import Session, Step, StreamingCaptioner, observe
 from fingerpost.app.terminal import CaptionPrinter, tell
 from fingerpost.edge_runtime.captions import Line, LineCompleted
-from fingerpost.edge_runtime.keypoints import KeypointFrame, PoseSequence
+from fingerpost.edge_runtime.keypoints import HANDS, KeypointFrame, PoseSequence
 from fingerpost.edge_runtime.manifest import CAUTION, Manifest
 from fingerpost.edge_runtime.pack import BUNDLED, SIGNS, Pack, PackStore, bundled_pack, open_pack
 
@@ -107,7 +107,7 @@ def run_landmarks(
     check_destinations(source, output)
     sequence = read_source(source, landmarker, mirrored)
     save_npz(output, sequence)
-    hands = [sequence.schema.groups[hand] for hand in ("left_hand", "right_hand")]
+    hands = [sequence.schema.groups[hand] for hand in HANDS]
     shares = [(sequence.confidence[:, hand] > 0).any(axis=1).mean() for hand in hands]
     tell(
         f"{output}: {len(sequence)} frames of {len(sequence.schema)} points at {sequence.fps:g} a "

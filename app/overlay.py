@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fingerpost.app.caption_board import N_LINES, ShownLine
-from fingerpost.edge_runtime.keypoints import FOUND203, KeypointFrame, KeypointSchema
+from fingerpost.edge_runtime.keypoints import FOUND203, HANDS, KeypointFrame, KeypointSchema
 from fingerpost.edge_runtime.video import import_cv2
 
 # RGB
@@ -106,7 +106,7 @@ def draw_skeleton(rgb: np.ndarray, keypoints: KeypointFrame, schema: KeypointSch
         radius = min(max(face_width // 140, 5), 14 * thickness)
         for k in dots:
             cv2.circle(canvas, points[k], radius, GROUP_COLOURS["face"], -1, cv2.LINE_AA, 4)
-    for hand in ("left_hand", "right_hand"):
+    for hand in HANDS:
         for k in range(*schema.groups[hand].indices(len(schema))):
             if seen[k]:
                 cv2.circle(canvas, points[k], 20 * thickness, colours[k], -1, cv2.LINE_AA, 4)

@@ -19,7 +19,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from fingerpost.edge_runtime.keypoints import KeypointSchema, PoseSequence
+from fingerpost.edge_runtime.keypoints import HANDS, KeypointSchema, PoseSequence
 from fingerpost.trainer.clip_tables import Clip
 from fingerpost.trainer.shards import Shards
 
@@ -101,7 +101,7 @@ def contact_sheet(clips: Sequence[Clip], title: str) -> tuple[Figure, str]:
 def frames_to_show(sequence: PoseSequence, n: int = FRAMES) -> np.ndarray:
     """Up to n frame numbers, evenly spread over those in which a hand was seen."""
     groups = sequence.schema.groups
-    hands = [sequence.confidence[:, groups[h]].max(axis=1) > 0 for h in ("left_hand", "right_hand")]
+    hands = [sequence.confidence[:, groups[h]].max(axis=1) > 0 for h in HANDS]
     frames = np.flatnonzero(hands[0] | hands[1])
     if len(frames) < n:
         frames = np.arange(len(sequence))
@@ -147,7 +147,7 @@ def _placed(xyz: np.ndarray, confidence: np.ndarray, aspect: float) -> np.ndarra
 
 
 def _edge_colour(schema: KeypointSchema, point: int) -> str:
-    for hand in ("left_hand", "right_hand"):
+    for hand in HANDS:
         if schema.groups[hand].start <= point < schema.groups[hand].stop:
             return COLOURS[hand]
     return COLOURS["body"]

@@ -11,6 +11,7 @@ import numpy as np
 
 from fingerpost.edge_runtime.keypoints import (
     BLAZE_BODY_POINTS,
+    HANDS,
     N_HAND,
     SIGN69,
     PoseSequence,
@@ -90,7 +91,7 @@ def _sequences(
             xyz[:, :, point] = pose[:, :, column, :3]
             seen = np.abs(pose[:, :, column, :3]).sum(axis=-1) > 0
             confidence[:, :, point] = np.where(seen, np.clip(pose[..., column, 3], 0.05, 1), 0)
-    for i, hand in enumerate(("left_hand", "right_hand")):
+    for i, hand in enumerate(HANDS):
         numbers = clips[..., split + i * HAND_NUMBERS : split + (i + 1) * HAND_NUMBERS]
         points = numbers.reshape(n, t, N_HAND, 3)
         xyz[:, :, SIGN69.groups[hand]] = points

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fingerpost.edge_runtime.keypoints import HAND_EDGES, KeypointSchema
+from fingerpost.edge_runtime.keypoints import HAND_EDGES, HANDS, KeypointSchema
 from fingerpost.trainer.models.batch_norm import normalised
 from fingerpost.trainer.models.graph import (
     N_SUBSETS,
@@ -54,7 +54,7 @@ def edges_of(view: KeypointSchema, group: str) -> list[tuple[int, int]]:
 
     A view that leaves out points of a contour joins those before and after.
     """
-    if group in ("left_hand", "right_hand"):
+    if group in HANDS:
         return list(HAND_EDGES)
     here = view.points[view.groups[group]]
     number = {point: i for i, point in enumerate(here)}

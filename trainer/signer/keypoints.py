@@ -8,7 +8,7 @@ joint outside it has little confidence.
 
 import numpy as np
 
-from fingerpost.edge_runtime.keypoints import SIGN69, PoseSequence
+from fingerpost.edge_runtime.keypoints import HANDS, SIGN69, PoseSequence
 from fingerpost.trainer.signer.body import CHIN, HEAD_POINTS, LOWER_LIP, SHOULDER_POINT
 from fingerpost.trainer.signer.detector import observe
 from fingerpost.trainer.signer.motion import Motion, Skeleton
@@ -69,7 +69,7 @@ def _relative_depth(depth: np.ndarray, camera: Camera, shoulders: float) -> np.n
     """Depth from the camera (T, 69), metres, to MediaPipe's z. shoulders : their width, metres."""
     width = camera.view * camera.aspect  # of the picture at the signer, metres
     z = np.empty_like(depth)
-    for name in ("left_hand", "right_hand"):
+    for name in HANDS:
         hand = SIGN69.groups[name]
         wrist = depth[:, hand.start : hand.start + 1]
         z[:, hand] = HAND_DEPTH * (depth[:, hand] - wrist) / width * (camera.distance / wrist)
