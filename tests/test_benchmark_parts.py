@@ -124,12 +124,13 @@ def delegated_shares(model):
 
 
 def test_the_share_that_xnnpack_runs(graph, files):
-    """Of 514 operators of the encoder 12 stay LiteRT's own, of 160 of a decoder's step 4.
+    """Of 541 operators of the encoder 12 stay LiteRT's own, of 227 of a decoder's step 4.
 
     Int8 depthwise convolutions, look-ups, casts, comparisons. The CTC head is one product.
     """
     shares = delegated_shares(graph)
-    expected = {"encode": 1 - 12 / 514, "ctc": 1, "read": 1, "decode_step": 1 - 4 / 160}
+    expected = {"encode": 1 - 12 / 541, "ctc": 1, "read": 1, "decode_step": 1 - 4 / 227}
+    expected["encode_clip"] = 1 - 13 / 550
     assert shares == pytest.approx(expected, abs=0.02)  # of LiteRT 2.3.0 on x86-64
     assert delegated_here(open_pack(bundled_pack())) == shares
 

@@ -37,10 +37,10 @@ def pack():
 
 def test_the_network_sees_what_the_pack_sees(pack):
     network = import_pack(pack)
-    assert network.config.width == 192 and network.config.n_glosses == len(pack.vocabulary)
+    assert network.config.width == 320 and network.config.n_glosses == len(pack.vocabulary)
     assert agreement_of(pack, network) >= 0.99
     with torch.no_grad():
-        network.poses.layers[3].qkv.weight[:64] = 0  # one head's questions
+        network.poses.layers[3].qkv.weight[:320] = 0  # what its heads ask
     assert agreement_of(pack, network) < 0.98
 
 
@@ -51,7 +51,7 @@ def test_training_goes_on_from_it(pack, tmp_path):
     clips += [make_clip("val", 0)]
     write_shards(tmp_path / "shards", clips, ShardsAbout("signer", "sign69"))
     changes = {"data.train": f'["{tmp_path / "shards"}"]', "training.steps": 1, "training.batch": 2}
-    changes |= {"start_from": start, "training.validate_every": 1}
+    changes |= {"start_from": start, "training.validate_every": 1, "model.size": "small"}
     changes |= {"fresh": '["gloss_head.", "perceiver.", "language_model."]', "frozen": '["poses."]'}
     recipe = read_recipe(
         Path("pocket_glosses"), [f"{name}={value}" for name, value in changes.items()]
@@ -83,7 +83,7 @@ def test_a_file_of_another_layout_is_refused(pack, tmp_path, monkeypatch):
 def test_the_command_says_what_was_read(tmp_path):
     said = CliRunner().invoke(app, ["import", "pack", "demo", "-o", str(tmp_path / "run")])
     assert said.exit_code == 0, said.output
-    assert "pose encoder, 1," in said.stdout and "161 glosses" in said.stdout
+    assert "pose encoder, 3," in said.stdout and "161 glosses" in said.stdout
     assert (tmp_path / "run" / "config.json").is_file()
 
 
@@ -103,5 +103,5 @@ def test_a_graph_that_is_not_there_is_named(pack):
         constants_of(read(pack.read("demo.tflite")), "nothing")
     found = constants_of(read(pack.read("demo.tflite")), "ctc")
     assert [one.sort for one in found] == ["FULLY_CONNECTED"]
-    assert [value.shape for value in found[0].values] == [(162, 192), (162,)]
+    assert [value.shape for value in found[0].values] == [(162, 320), (162,)]
     assert np.abs(found[0].values[0]).max() > 0.01

@@ -21,7 +21,7 @@ def zeros(model, key, inputs, sizes):
 
 
 COMPUTE = zeros
-SIGNATURES = ["ctc", "decode_step", "encode", "read"]
+SIGNATURES = ["ctc", "decode_step", "encode", "encode_clip", "read"]
 
 
 class JavaArray:
