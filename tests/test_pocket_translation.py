@@ -246,16 +246,16 @@ def test_glosses_alone_then_all_of_it_from_there(tmp_path: Path, ways: Path) -> 
     assert {"live_glosses.wer", "glosses.wer", "text.bleu4"} <= set(best)
 
 
-@pytest.mark.slow
 def test_two_views_are_learned_to_agree(tmp_path: Path, ways: Path) -> None:
     run = tmp_path / "run"
-    train(recipe_of(tmp_path, ways, **{"settings.agree": 2.0}), run, say=ignore)
+    train(recipe_of(tmp_path, ways, **{"settings.agree": 2.0}), run, ignore)
     steps = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert all(step["agree"] > 0 for step in steps)
     total = sum(steps[0][name] for name in ("language", "ctc", "frames", "agree"))
     assert steps[0]["loss"] == pytest.approx(total, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_eight_sentences_are_learned_by_heart(tmp_path: Path, ways: Path) -> None:
     changes = {
         **{"training.steps": 300, "training.batch": 8, "training.lr": 5e-3},

@@ -197,13 +197,10 @@ def test_agreement_loss_by_hand() -> None:
     scores[2, 2:] = torch.tensor([0.2, 0.3, 0.5]).log()  # where no frame is
     apart = 0.3 * math.log(0.5 / 0.2)
     found = agreement_loss(scores, frame_mask, glosses).item()
-    assert found == pytest.approx(
-        2 * apart / 2 * 2
-    )  # of two views, half of the frames, two glosses
+    assert found == pytest.approx(2 * apart / 2 * 2)  # two views, half of the frames, two glosses
     scores[3, 1] = torch.tensor([0.2, 0.3, 0.5]).log()
-    assert agreement_loss(scores, frame_mask, glosses).item() - found == pytest.approx(
-        2 * apart / 3
-    )
+    more = agreement_loss(scores, frame_mask, glosses).item() - found
+    assert more == pytest.approx(2 * apart / 3)
 
 
 def test_an_answer_begins_with_its_question() -> None:

@@ -3,6 +3,7 @@
 Three terms of the loss, each with its weight: the next token of the answers (Eq. 1 of Uni-Sign),
 CTC over the row of glosses, and each frame's own gloss where clips say when it was signed
 (``spans``). The last one learns many times faster than CTC, and gives the rest something to read.
+A fourth, if asked for: two views of a clip are to show the same glosses (``two_views``).
 """
 
 import json
