@@ -76,7 +76,8 @@ def _read_whole(
     sentence.end()
     scores = np.stack(sentence.scores)
     order = translator.gloss_order
-    row = GlossRow(translator.fps, read_settings(RowSettings, settings), order)
+    start = translator.line_start
+    row = GlossRow(translator.fps, read_settings(RowSettings, settings), order, start)
     row.push(scores)
     signs = row.signs
     if order is not None:
