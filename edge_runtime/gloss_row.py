@@ -8,13 +8,14 @@ with two that are surer than those after them. Where a pack knows the order of g
 begins a sentence or follows is believed sooner, and what hardly ever does, later.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
-from fingerpost.edge_runtime.line_start import LineStart, evidence
 from fingerpost.edge_runtime.live_glosses import BLANK
-from fingerpost.edge_runtime.seen_sign import EDGE, Sign, log_chances
+
+EDGE = 0  # of an order of glosses: before the first one, after the last; what frames call BLANK
 
 
 @dataclass(frozen=True)
@@ -56,22 +57,30 @@ class RowSettings:
     same_sign_ms: int = 200
 
 
+@dataclass
+class Sign:
+    """label : 1 and up; frames : numbers of those that show it; shares : its share in each"""
+
+    label: int
+    frames: list[int] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
+
+    @property
+    def share(self) -> float:
+        return sum(self.shares) / len(self.shares)
+
+
 class GlossRow:
     """Push the scores of the next frames; ``signs`` are those that are sure enough.
 
     order : shape (V, V), log-probabilities of what follows what, of ``gloss_search.read_order``
-    start : judges which glosses begin a line; without it, the limits of the settings do
     """
 
     def __init__(
-        self,
-        fps: float,
-        settings: RowSettings | None = None,
-        order: np.ndarray | None = None,
-        start: LineStart | None = None,
+        self, fps: float, settings: RowSettings | None = None, order: np.ndarray | None = None
     ) -> None:
         self._settings = settings or RowSettings()
-        self._order, self._start = order, start
+        self._order = order
         self._frame_ms = 1000 / fps
         self.reset()
 
@@ -128,22 +137,13 @@ class GlossRow:
 
     def _begins(self) -> bool:
         """Whether the glosses so far are enough to begin a line."""
-        if not self._sure:
-            return False
-        if self._start is None:
-            return self._is_within_limits()
-        others = [sign for sign in self._open if all(sign is not one for one in self._sure)]
-        known = evidence(self._sure, others, self._n_frames, self._frame_ms, self._order)
-        return self._start.begins(known)
-
-    def _is_within_limits(self) -> bool:
         settings = self._settings
         n_likely = n_alone = 0
         for sign in self._sure:
             lasted_ms, share = len(sign.frames) * self._frame_ms, sign.share
             n_likely += lasted_ms >= settings.begin_ms and share >= settings.begin_share
             n_alone += self._begins_alone(sign, lasted_ms, share)
-        chances = log_chances(self._sure, self._order)
+        chances = self._chances()
         if n_alone >= 1 or any(chance > settings.usual_pair for chance in chances[1:]):
             return True  # hands that say nothing show no gloss for so long, and no such pair
         is_odd = len(chances) == 2 and sum(chances) / 2 < settings.odd_start
@@ -158,3 +158,10 @@ class GlossRow:
         from_to_ms = (sign.frames[-1] - sign.frames[0] + 1) * self._frame_ms
         sure = lasted_ms >= settings.alone_ms and share >= settings.alone_share
         return sure and is_over and from_to_ms <= settings.longest_alone_ms
+
+    def _chances(self) -> list[float]:
+        """Of each gloss so far that it follows the one before, the first the beginning."""
+        if self._order is None:
+            return []
+        labels = [sign.label for sign in sorted(self._sure, key=lambda sign: sign.frames[0])]
+        return [float(self._order[pair]) for pair in pairwise([EDGE, *labels])]

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fingerpost.edge_runtime.gloss_row import EDGE, Sign
 from fingerpost.edge_runtime.live_glosses import BLANK
-from fingerpost.edge_runtime.seen_sign import EDGE, Sign
 
 BACK_OFF = 5.0  # a pair counts as often as it was seen, and this often by its second gloss alone
 NEVER = -1e30  # logarithm of a probability

@@ -27,7 +27,7 @@ from fingerpost.edge_runtime.captions import (
 )
 from fingerpost.edge_runtime.dominant_hand import DominantHand
 from fingerpost.edge_runtime.endpoint import Endpoint, EndpointSettings
-from fingerpost.edge_runtime.gloss_row import GlossRow, RowSettings
+from fingerpost.edge_runtime.gloss_row import GlossRow, RowSettings, Sign
 from fingerpost.edge_runtime.gloss_search import GlossSearch, SearchSettings
 from fingerpost.edge_runtime.keypoints import (
     SIGN69,
@@ -42,7 +42,6 @@ from fingerpost.edge_runtime.manifest import GLOSSES
 from fingerpost.edge_runtime.one_person import PersonSettings
 from fingerpost.edge_runtime.own_row import OwnRow, with_names
 from fingerpost.edge_runtime.pack import Pack
-from fingerpost.edge_runtime.seen_sign import Sign
 from fingerpost.edge_runtime.sign_spotter import OwnSignSettings, Taught
 from fingerpost.edge_runtime.stage_settings import check_settings, read_settings
 from fingerpost.edge_runtime.steady import Steady
@@ -105,8 +104,7 @@ class LiveTranslator:
         self._own = OwnRow(own_signs, BLANK + 1 + len(self._translator.glosses))
         self._names = (*self._translator.glosses, *self._own.names)
         order = self._translator.gloss_order
-        start = self._translator.line_start
-        self._row = GlossRow(self._fps, read_settings(RowSettings, settings), order, start)
+        self._row = GlossRow(self._fps, read_settings(RowSettings, settings), order)
         search = read_settings(SearchSettings, settings)
         self._search = None if order is None else GlossSearch(order, search)
         person = read_settings(PersonSettings, settings)

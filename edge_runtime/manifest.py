@@ -73,7 +73,6 @@ class Translation:
     # That logits are divided by, so that an answer's probability is the chance that it is right.
     temperature: float = field(default=1.0, metadata={"newer": True})
     gloss_order: str = field(default="", metadata={"newer": True})  # file; how glosses follow
-    line_start: str = field(default="", metadata={"newer": True})  # file; judges what begins a line
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
@@ -81,7 +80,7 @@ class Translation:
 
     @property
     def files(self) -> tuple[str, ...]:
-        return tuple(filter(None, (self.pieces, self.gloss_order, self.line_start)))
+        return (self.pieces, self.gloss_order) if self.gloss_order else (self.pieces,)
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fingerpost.edge_runtime.seen_sign import Sign
+from fingerpost.edge_runtime.gloss_row import Sign
 from fingerpost.edge_runtime.sign_spotter import Spotted, Spotter, Taught
 
 SAME = 8  # frames; a sign that comes back after no more is the same one, made twice

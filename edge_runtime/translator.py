@@ -23,7 +23,6 @@ from fingerpost.edge_runtime.backends import Backend, load_backends
 from fingerpost.edge_runtime.beam import beam_search
 from fingerpost.edge_runtime.gloss_search import read_order
 from fingerpost.edge_runtime.keypoints import PoseSequence
-from fingerpost.edge_runtime.line_start import read_line_start
 from fingerpost.edge_runtime.live_glosses import BLANK, LiveGlosses
 from fingerpost.edge_runtime.manifest import Translation
 from fingerpost.edge_runtime.preprocess_live import LiveNormaliser
@@ -94,9 +93,6 @@ class Translator:
             read_order(pack.read(self.words.gloss_order), len(self.glosses))
             if self.words.gloss_order
             else None
-        )
-        self.line_start = (  # as ``GlossRow`` takes it; None in a pack that has none
-            read_line_start(pack.read(self.words.line_start)) if self.words.line_start else None
         )
         used = [graph for graph in (*GRAPHS, CLIP_GRAPH) if graph in manifest.graphs]
         self._backends = dict(backends or load_backends(pack, used))

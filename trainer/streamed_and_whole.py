@@ -76,8 +76,7 @@ def _read_whole(
     sentence.end()
     scores = np.stack(sentence.scores)
     order = translator.gloss_order
-    start = translator.line_start
-    row = GlossRow(translator.fps, read_settings(RowSettings, settings), order, start)
+    row = GlossRow(translator.fps, read_settings(RowSettings, settings), order)
     row.push(scores)
     signs = row.signs
     if order is not None:

@@ -49,23 +49,18 @@ class Part:
 
 
 def make_real_streams(
-    signs: RealSigns,
-    minutes: float,
-    seed: int = 0,
-    split: str = "test",
-    idle: float = IDLE_SHARE,
+    signs: RealSigns, minutes: float, seed: int = 0, split: str = "test"
 ) -> list[Stream]:
     """Streams of spliced sentences that are so long together, at least, seeded one by one.
 
     split : whose clips and sentences they are of: val or test; train shows what is known by heart
-    idle : chance that a part but the first is idle, 0 to 1
     """
     check_minutes(minutes, seed, split)
     streams: list[Stream] = []
     left_ms = minutes * 60_000
     while left_ms > 0:
         rng = np.random.default_rng([_SEED, seed, SPLITS.index(split), len(streams)])
-        parts = _parts(signs, split, min(left_ms, STREAM_S * 1000), idle, rng)
+        parts = _parts(signs, split, min(left_ms, STREAM_S * 1000), rng)
         streams.append(join_parts(parts, rng))
         left_ms -= streams[-1].duration_ms
     return streams
@@ -125,11 +120,11 @@ def join_parts(parts: Sequence[Part], rng: np.random.Generator, pauses: bool = T
 
 
 def _parts(
-    signs: RealSigns, split: str, at_least_ms: float, idle_share: float, rng: np.random.Generator
+    signs: RealSigns, split: str, at_least_ms: float, rng: np.random.Generator
 ) -> list[Part]:
     parts: list[Part] = []
     while sum(part.sequence.duration_ms + BETWEEN_MS for part in parts) <= at_least_ms:
-        idle = bool(parts) and rng.random() < idle_share
+        idle = bool(parts) and rng.random() < IDLE_SHARE
         parts.append(_idle_part(rng) if idle else _sentence_part(signs, split, rng))
     return parts
 
