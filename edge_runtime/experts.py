@@ -76,7 +76,7 @@ class ExpertTranslator(Translator):
         self.fps = manifest.fps
         self.words = manifest.translation
         self.pieces = read_pieces(pack.read(self.words.pieces))
-        self.gloss_order = None
+        self.gloss_order = self.signing_judge = None
         self._backends = dict(backends or load_backends(pack, graphs))
         self._specs = {
             graph: {t.name: t for t in (*spec.inputs, *spec.state)}

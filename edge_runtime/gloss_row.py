@@ -5,9 +5,11 @@ frame of that, and a hard sign flickers between two. Here a gloss counts once it
 for some frames, a label that comes back at once is the same sign, and a line begins with one gloss
 that was sure, is over and did not last for too long, as that of a hand that lies on a face does; or
 with two that are surer than those after them. Where a pack knows the order of glosses, what often
-begins a sentence or follows is believed sooner, and what hardly ever does, later.
+begins a sentence or follows is believed sooner, and what hardly ever does, later. Where it can tell
+signing from idle hands (``signing_judge.py``), signing begins a line at once, and idle hands none.
 """
 
+import math
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -34,6 +36,9 @@ class RowSettings:
     odd_start : likewise, the mean of two: that the first of them begins a sentence, and that the
         second follows it; two less likely than this begin no line, a third has to come
     odd_pair : likewise; a gloss less likely than this has to last odd_ms at odd_share
+    signing_ms, signing_share, signing_from : of one that does so at once, where the pack can judge
+        whether hands sign; the last is the chance that they do
+    idle_below : glosses of which none has this chance begin no line, however long and many
     begin_gap_ms : after so long without a gloss, those that have begun no line are forgotten
     same_sign_ms : a label that comes back after no more than this is the same sign
     """
@@ -53,21 +58,35 @@ class RowSettings:
     odd_pair: float = -6.0
     odd_ms: int = 160
     odd_share: float = 0.8
+    signing_ms: int = 240
+    signing_share: float = 0.6
+    signing_from: float = 0.7
+    idle_below: float = 0.1
     begin_gap_ms: int = 1000
     same_sign_ms: int = 200
 
 
 @dataclass
 class Sign:
-    """label : 1 and up; frames : numbers of those that show it; shares : its share in each"""
+    """label : 1 and up; frames : numbers of those that show it; shares : its share in each
+
+    signing : of each, how sure it is that the hands sign, logits; [] where nobody judges that
+    """
 
     label: int
     frames: list[int] = field(default_factory=list)
     shares: list[float] = field(default_factory=list)
+    signing: list[float] = field(default_factory=list)
 
     @property
     def share(self) -> float:
         return sum(self.shares) / len(self.shares)
+
+    @property
+    def signing_chance(self) -> float:
+        """0 to 1; 1/2 where nobody judges it."""
+        logit = sum(self.signing) / max(1, len(self.signing))
+        return 0.5 + 0.5 * math.tanh(logit / 2)
 
 
 class GlossRow:
@@ -96,12 +115,13 @@ class GlossRow:
         """In the order in which they became sure enough; none before a line begins."""
         return self._sure if self._begun else []
 
-    def push(self, scores: np.ndarray) -> None:
-        """scores : shape (T, V), logits"""
-        for row in scores:
+    def push(self, scores: np.ndarray, signing: np.ndarray | None = None) -> None:
+        """scores : shape (T, V), logits; signing : (T,), of a ``SigningJudge``, if there is one"""
+        for t, row in enumerate(scores):
             label = int(row.argmax())
             if label != BLANK:
-                self._see(label, float(1 / np.exp(row - row.max()).sum()))
+                logits = [] if signing is None else [float(signing[t])]
+                self._see(label, float(1 / np.exp(row - row.max()).sum()), logits)
             self._n_frames += 1
             self._begun = self._begun or self._begins()
 
@@ -110,7 +130,7 @@ class GlossRow:
         self._n_frames += 1
         self._begun = self._begun or self._begins()
 
-    def _see(self, label: int, share: float) -> None:
+    def _see(self, label: int, share: float, signing: list[float]) -> None:
         settings, now = self._settings, self._n_frames
         n_between = settings.same_sign_ms / self._frame_ms
         self._open = [sign for sign in self._open if now - sign.frames[-1] - 1 <= n_between]
@@ -123,6 +143,7 @@ class GlossRow:
             self._open.append(sign)
         sign.frames.append(now)
         sign.shares.append(share)
+        sign.signing += signing
         is_new = all(sign is not other for other in self._sure)  # equal ones are two signs
         if is_new and self._is_sure(sign):
             self._sure.append(sign)
@@ -138,6 +159,11 @@ class GlossRow:
     def _begins(self) -> bool:
         """Whether the glosses so far are enough to begin a line."""
         settings = self._settings
+        judged = [sign for sign in self._sure if sign.signing]
+        if any(self._is_signed(sign) for sign in judged):
+            return True
+        if judged and max(sign.signing_chance for sign in judged) < settings.idle_below:
+            return False
         n_likely = n_alone = 0
         for sign in self._sure:
             lasted_ms, share = len(sign.frames) * self._frame_ms, sign.share
@@ -148,6 +174,12 @@ class GlossRow:
             return True  # hands that say nothing show no gloss for so long, and no such pair
         is_odd = len(chances) == 2 and sum(chances) / 2 < settings.odd_start
         return n_likely >= 2 and not is_odd
+
+    def _is_signed(self, sign: Sign) -> bool:
+        settings = self._settings
+        lasted_ms = len(sign.frames) * self._frame_ms
+        likely = lasted_ms >= settings.signing_ms and sign.share >= settings.signing_share
+        return likely and sign.signing_chance >= settings.signing_from
 
     def _begins_alone(self, sign: Sign, lasted_ms: float, share: float) -> bool:
         settings = self._settings

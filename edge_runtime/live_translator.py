@@ -103,7 +103,7 @@ class LiveTranslator:
         self._endpoint = Endpoint(aspect, ends)
         self._own = OwnRow(own_signs, BLANK + 1 + len(self._translator.glosses))
         self._names = (*self._translator.glosses, *self._own.names)
-        order = self._translator.gloss_order
+        order, self._judge = self._translator.gloss_order, self._translator.signing_judge
         self._row = GlossRow(self._fps, read_settings(RowSettings, settings), order)
         search = read_settings(SearchSettings, settings)
         self._search = None if order is None else GlossSearch(order, search)
@@ -210,9 +210,11 @@ class LiveTranslator:
         """Started or changed, if there is anything new to show. over : the sentence has ended"""
         assert self._sentence is not None
         if len(self._sentence.scores) > self._n_scores:
-            self._row.push(np.stack(self._sentence.scores[self._n_scores :]))
+            sentence, new = self._sentence, slice(self._n_scores, None)
+            signing = self._judge and self._judge.logits(np.stack(sentence.states[new]))
+            self._row.push(np.stack(sentence.scores[new]), signing)
             if self._own.names:
-                self._own.push(self._sentence.states[self._n_scores :])
+                self._own.push(sentence.states[new])
             for t in range(self._n_scores, len(self._sentence.scores)):
                 if _shows_gloss(self._sentence, t):
                     self._sign_ms = self._frames[t].time_ms

@@ -73,6 +73,7 @@ class Translation:
     # That logits are divided by, so that an answer's probability is the chance that it is right.
     temperature: float = field(default=1.0, metadata={"newer": True})
     gloss_order: str = field(default="", metadata={"newer": True})  # file; how glosses follow
+    signing: str = field(default="", metadata={"newer": True})  # file; tells it from idle hands
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
@@ -80,7 +81,7 @@ class Translation:
 
     @property
     def files(self) -> tuple[str, ...]:
-        return (self.pieces, self.gloss_order) if self.gloss_order else (self.pieces,)
+        return tuple(filter(None, (self.pieces, self.gloss_order, self.signing)))
 
     @property
     def languages(self) -> tuple[str, ...]:

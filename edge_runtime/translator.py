@@ -27,6 +27,7 @@ from fingerpost.edge_runtime.live_glosses import BLANK, LiveGlosses
 from fingerpost.edge_runtime.manifest import Translation
 from fingerpost.edge_runtime.preprocess_live import LiveNormaliser
 from fingerpost.edge_runtime.resample import resample
+from fingerpost.edge_runtime.signing_judge import read_signing_judge
 
 if TYPE_CHECKING:
     from fingerpost.edge_runtime.pack import Pack
@@ -93,6 +94,9 @@ class Translator:
             read_order(pack.read(self.words.gloss_order), len(self.glosses))
             if self.words.gloss_order
             else None
+        )
+        self.signing_judge = (  # of its states; None in a pack that has none
+            read_signing_judge(pack.read(self.words.signing)) if self.words.signing else None
         )
         used = [graph for graph in (*GRAPHS, CLIP_GRAPH) if graph in manifest.graphs]
         self._backends = dict(backends or load_backends(pack, used))

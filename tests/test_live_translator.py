@@ -31,7 +31,7 @@ class FakeTranslator:
 
     def __init__(self, truth, max_frames=256):
         self.truth, self.words = truth, SimpleNamespace(max_frames=max_frames)
-        self.gloss_order = None
+        self.gloss_order = self.signing_judge = None
         self.lengths = []  # of the sentences that have ended
 
     def begin(self):

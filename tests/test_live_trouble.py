@@ -24,7 +24,8 @@ STEP_MS = 40
 class RightHandReader:
     """A translator that sees a gloss wherever the right hand is up, and nothing of the left."""
 
-    glosses, questions, gloss_order = ("wave",), ("English", "glosses"), None
+    glosses, questions = ("wave",), ("English", "glosses")
+    gloss_order = signing_judge = None
 
     def __init__(self):
         self.words = SimpleNamespace(max_frames=256)

@@ -77,7 +77,8 @@ def _read_whole(
     scores = np.stack(sentence.scores)
     order = translator.gloss_order
     row = GlossRow(translator.fps, read_settings(RowSettings, settings), order)
-    row.push(scores)
+    judge = translator.signing_judge
+    row.push(scores, judge and judge.logits(np.stack(sentence.states)))
     signs = row.signs
     if order is not None:
         search = GlossSearch(order, read_settings(SearchSettings, settings))

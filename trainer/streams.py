@@ -90,11 +90,13 @@ def make_streams(
     split: str = "test",
     fps: float = FPS,
     dropped: float = 0.0,
+    idle: float = IDLE_SHARE,
 ) -> list[Stream]:
     """Streams that are so long together, at least; each has a signer and a camera of its own.
 
     split : that its sentences are of: val or test; train shows what a model knows by heart
     dropped : share of the frames that are lost, 0 to 0.9, so that the others come unevenly
+    idle : chance that a part but the first is idle, 0 to 1
     """
     check_minutes(minutes, seed, split)
     if not 0 <= dropped <= 0.9:
@@ -105,7 +107,8 @@ def make_streams(
     left_ms = minutes * 60_000
     while left_ms > 0:
         rng = np.random.default_rng([_SEED, seed, len(streams)])
-        streams.append(_make_stream(min(left_ms, STREAM_S * 1000), split, fps, dropped, rng))
+        at_least_ms = min(left_ms, STREAM_S * 1000)
+        streams.append(_make_stream(at_least_ms, split, fps, dropped, idle, rng))
         left_ms -= streams[-1].duration_ms
     return streams
 
@@ -121,14 +124,19 @@ def check_minutes(minutes: float, seed: int, split: str) -> None:
 
 
 def _make_stream(
-    at_least_ms: float, split: str, fps: float, dropped: float, rng: np.random.Generator
+    at_least_ms: float,
+    split: str,
+    fps: float,
+    dropped: float,
+    idle_share: float,
+    rng: np.random.Generator,
 ) -> Stream:
     """Parts of one signer until they are long enough."""
     signer = random_signer(rng)
     parts: list[Performance] = []
     texts: list[str] = []
     while sum(part.duration_ms + BETWEEN_MS for part in parts) <= at_least_ms + BETWEEN_MS:
-        if parts and rng.random() < IDLE_SHARE:
+        if parts and rng.random() < idle_share:
             part, text = _idle_part(signer, rng), ""
         else:
             part, text = _sentence_part(signer, split, rng)
