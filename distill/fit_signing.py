@@ -18,25 +18,25 @@ import numpy as np
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from fingerpost.edge_runtime.keypoints import SIGN69, PoseSequence, to_view
+from fingerpost.edge_runtime.keypoints import SIGN69, KeypointFrame, PoseSequence
 from fingerpost.edge_runtime.live_glosses import BLANK
+from fingerpost.edge_runtime.live_translator import LiveTranslator
 from fingerpost.edge_runtime.pack import Pack, open_pack, write_pack
-from fingerpost.edge_runtime.preprocess import hands_alone, right_handed
+from fingerpost.edge_runtime.preprocess import hands_alone
 from fingerpost.edge_runtime.signing_judge import SigningJudge
-from fingerpost.edge_runtime.translator import Translator
+from fingerpost.edge_runtime.translator import Sentence, Translator
 from fingerpost.trainer.sentences.real_signs import in_one_picture
 from fingerpost.trainer.signer_corpus import FPS
 from fingerpost.trainer.streams import Stream, make_streams
 
 SIGNING_FILE = "signing.npz"
 IDLE_SHARE = 0.6  # chance that a part of a stream is idle
-AROUND_MS = 600  # before a sentence and after it: the encoder reads that too
 PIECE = (15, 40)  # frames of the pieces that idle parts are cut into
-NEITHER = -1  # of a frame: on the way to a sentence, or from it
+NO_LINE = {"least_glosses": 10_000}
 LEAST = 1000  # frames of signing, and of idle hands, that a judge can be fitted on
 HELD_OUT = 10  # one stream in so many tells how good the judge is
-N_HIDDEN = 128
-STEPS, BATCH, LR, DECAY = 10_000, 1024, 1e-3, 0.1
+N_NETWORKS, N_HIDDEN = 4, 64  # they differ most where they have to guess: their mean guesses less
+STEPS, BATCH, LR, DECAY, DROPPED = 10_000, 1024, 1e-3, 0.1, 0.1
 NOISE = 0.3  # of what a state differs by, that is added in the fit
 SHOWS_GLOSS = 3.0  # a frame that does counts so many times, for there the judge is asked
 
@@ -54,68 +54,99 @@ class Watched:
 
 
 def watch(pack: Pack, streams: Sequence[Stream], seed: int = 0) -> Iterator[Watched]:
-    """Each stream, with its body and as hands alone. ValueError where the pack cannot translate."""
-    translator = Translator(pack)
+    """Each stream, with its body and as hands alone, and its idle parts in pieces, as they are read
+    live. ValueError where the pack cannot translate."""
+    translator = _Listening(pack)
+    settings = {**pack.manifest.settings, **NO_LINE}
+    silent = replace(pack, manifest=replace(pack.manifest, settings=settings))
     try:
         for number, stream in enumerate(streams):
             rng = np.random.default_rng([seed, number])
-            body = _sequence(stream)
-            parts = [*_parts(body, stream, rng), *_parts(_hands(body), stream, rng)]
-            yield joined([_watched(translator, sequence, truth) for sequence, truth in parts])
+            heard: list[Watched] = []
+            for one in (stream, of_hands(stream)):
+                heard += _watched(silent, translator, one)
+                if one.idle:
+                    heard += _watched(silent, translator, in_pieces(one, rng))
+            if heard:
+                yield joined(heard)
     finally:
         translator.close()
 
 
-def _sequence(stream: Stream) -> PoseSequence:
-    frames = stream.frames
-    xyz, confidence = (
-        np.stack([getattr(f, name) for f in frames]) for name in ("xyz", "confidence")
-    )
-    whole = PoseSequence(xyz, confidence, FPS, stream.schema, frames[0].time_ms, stream.aspect)
-    return right_handed(to_view(whole, SIGN69))
+class _Listening(Translator):
+    """A translator that keeps its sentences."""
+
+    def __init__(self, pack: Pack) -> None:
+        super().__init__(pack)
+        self.begun: list[_TimedSentence] = []
+
+    def begin(self) -> "_TimedSentence":
+        self.begun.append(_TimedSentence(self))
+        return self.begun[-1]
 
 
-def _hands(sequence: PoseSequence) -> PoseSequence:
-    """Where WLASL's clips have them."""
-    return hands_alone(in_one_picture(sequence))
+class _TimedSentence(Sentence):
+    """times_ms : of the frames that were pushed"""
+
+    def __init__(self, translator: Translator) -> None:
+        super().__init__(translator)
+        self.times_ms: list[int] = []
+
+    def push(self, part: PoseSequence) -> list[str]:
+        self.times_ms += [part.time_ms(t) for t in range(len(part))]
+        return super().push(part)
 
 
-def _parts(
-    sequence: PoseSequence, stream: Stream, rng: np.random.Generator
-) -> Iterator[tuple[PoseSequence, np.ndarray]]:
-    """Its sentences, its idle parts, and all of these in pieces. With each the truth of its frames,
-    (T,): 1 signing, 0 idle, or ``NEITHER``."""
+def _watched(pack: Pack, translator: _Listening, stream: Stream) -> list[Watched]:
+    """One for each time that the hands moved."""
+    translator.begun.clear()
+    live = LiveTranslator(pack, stream.schema, stream.aspect, translator=translator)
+    for frame in stream.frames:
+        live.push(frame)
+    live.flush()
+    return [_told(sentence, stream) for sentence in translator.begun if sentence.states]
+
+
+def _told(sentence: _TimedSentence, stream: Stream) -> Watched:
+    """The frames of a sentence of which it is known whether they are signing, or idle."""
+    times = np.array(sentence.times_ms[: len(sentence.states)])
+    signing = _within(times, [(one.start_ms, one.end_ms) for one in stream.sentences])
+    told = signing | _within(times, stream.idle)
+    shows_gloss = np.stack(sentence.scores).argmax(axis=1) != BLANK
+    states = np.stack(sentence.states).astype(np.float16)
+    return Watched(states[told], signing[told], shows_gloss[told])
+
+
+def _within(times_ms: np.ndarray, spans: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Which of the times are in a span, (T,)."""
+    return np.any([(times_ms >= a) & (times_ms < b) for a, b in spans] or [times_ms < 0], axis=0)
+
+
+def of_hands(stream: Stream) -> Stream:
+    """As clips of WLASL show it: hands alone, where all clips have them."""
+    whole = hands_alone(in_one_picture(_sequence(stream)))
+    return replace(stream, frames=_frames(whole), schema=SIGN69, aspect=whole.aspect)
+
+
+def in_pieces(stream: Stream, rng: np.random.Generator) -> Stream:
+    """Its idle parts, cut into pieces that follow each other in any order."""
     times = np.array([frame.time_ms for frame in stream.frames])
-    for sentence in stream.sentences:
-        start, end = sentence.start_ms, sentence.end_ms
-        (frames,) = np.nonzero((times >= start - AROUND_MS) & (times < end + AROUND_MS))
-        signed = (times[frames] >= start) & (times[frames] <= end)
-        yield _at(sequence, frames), np.where(signed, 1, NEITHER)
-    idle = [np.flatnonzero((times >= start) & (times < end)) for start, end in stream.idle]
-    if idle:
-        all_idle = np.concatenate(idle)
-        pieces = np.array_split(all_idle, 1 + len(all_idle) // int(rng.integers(*PIECE)))
-        idle.append(np.concatenate([pieces[i] for i in rng.permutation(len(pieces))]))
-    for frames in idle:
-        yield _at(sequence, frames), np.zeros(len(frames), int)
+    idle = np.flatnonzero(_within(times, stream.idle))
+    pieces = np.array_split(idle, 1 + len(idle) // int(rng.integers(*PIECE)))
+    order = np.concatenate([pieces[i] for i in rng.permutation(len(pieces))])
+    whole = _sequence(stream)
+    whole = replace(whole, xyz=whole.xyz[order], confidence=whole.confidence[order], start_ms=0)
+    span = (0, whole.duration_ms)
+    return replace(stream, frames=_frames(whole), sentences=(), idle=(span,))
 
 
-def _at(sequence: PoseSequence, frames: np.ndarray) -> PoseSequence:
-    return replace(
-        sequence, xyz=sequence.xyz[frames], confidence=sequence.confidence[frames], start_ms=0
-    )
+def _sequence(stream: Stream) -> PoseSequence:
+    rows = [np.stack([vars(f)[name] for f in stream.frames]) for name in ("xyz", "confidence")]
+    return PoseSequence(*rows, FPS, stream.schema, stream.frames[0].time_ms, stream.aspect)
 
 
-def _watched(translator: Translator, sequence: PoseSequence, truth: np.ndarray) -> Watched:
-    """As many frames as the pack reads of a sentence."""
-    n = min(len(truth), translator.words.max_frames)
-    sentence = translator.begin()
-    sentence.push_keypoints(translator.keypoints_of(_at(sequence, np.arange(n))))
-    sentence.end()
-    told = truth[:n] != NEITHER
-    scores = np.stack(sentence.scores)[told]
-    states = np.stack(sentence.states)[told].astype(np.float16)
-    return Watched(states, truth[:n][told] == 1, scores.argmax(axis=1) != BLANK)
+def _frames(sequence: PoseSequence) -> tuple[KeypointFrame, ...]:
+    return tuple(sequence.frames())
 
 
 def joined(watched: Sequence[Watched]) -> Watched:
@@ -130,10 +161,28 @@ def fit_signing(watched: Watched, seed: int = 0) -> SigningJudge:
         raise ValueError("too little was seen to tell signing from idle hands by: more minutes")
     mean = watched.states.mean(axis=0, dtype=np.float32)
     scale = watched.states.std(axis=0, dtype=np.float32) + 1e-3
+    networks = [_network(watched, mean, scale, seed + i) for i in range(N_NETWORKS)]
+    hidden, hidden_bias, output, bias = zip(*networks, strict=True)
+    return SigningJudge(  # the mean of what they say
+        mean,
+        scale,
+        hidden=np.concatenate(hidden).T,
+        hidden_bias=np.concatenate(hidden_bias),
+        output=np.concatenate(output, axis=1)[0] / N_NETWORKS,
+        bias=np.mean(bias),
+    )
+
+
+def _network(watched: Watched, mean: np.ndarray, scale: np.ndarray, seed: int) -> list[np.ndarray]:
+    """The weights of a network: (H, D), (H,), (1, H), (1,)"""
     weights = np.where(watched.gloss, SHOWS_GLOSS, 1.0)
     torch.manual_seed(seed)
-    hidden, output = torch.nn.Linear(len(mean), N_HIDDEN), torch.nn.Linear(N_HIDDEN, 1)
-    network = torch.nn.Sequential(hidden, torch.nn.ReLU(), torch.nn.Dropout(0.1), output)
+    network = torch.nn.Sequential(
+        torch.nn.Linear(len(mean), N_HIDDEN),
+        torch.nn.SiLU(),
+        torch.nn.Dropout(DROPPED),
+        torch.nn.Linear(N_HIDDEN, 1),
+    )
     optimizer = torch.optim.AdamW(network.parameters(), LR, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
     rng = np.random.default_rng(seed)
@@ -146,10 +195,7 @@ def fit_signing(watched: Watched, seed: int = 0) -> SigningJudge:
         binary_cross_entropy_with_logits(said, truth, weight).backward()
         optimizer.step()
         schedule.step()
-    values = [one.detach().numpy() for one in (hidden.weight, hidden.bias, output.weight)]
-    return SigningJudge(
-        mean, scale, values[0].T, values[1], values[2][0], output.bias[0].detach().numpy()
-    )
+    return [one.detach().numpy() for one in network.parameters()]
 
 
 def shares_right(judge: SigningJudge, watched: Watched) -> tuple[float, float]:
@@ -173,7 +219,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("pack", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True, help="FILE.fpk, or a folder")
-    parser.add_argument("--minutes", type=float, default=400, help="of stream, at most 600")
+    parser.add_argument("--minutes", type=float, default=300, help="of stream, at most 600")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     try:

@@ -38,6 +38,8 @@ class RowSettings:
     odd_pair : likewise; a gloss less likely than this has to last odd_ms at odd_share
     signing_ms, signing_share, signing_from : of one that does so at once, where the pack can judge
         whether hands sign; the last is the chance that they do
+    signing_seldom, signing_first : where the logarithm of the chance that a sentence begins with it
+        is below the second, the chance that the hands sign has to be above the first
     idle_below : glosses of which none has this chance begin no line, however long and many
     begin_gap_ms : after so long without a gloss, those that have begun no line are forgotten
     same_sign_ms : a label that comes back after no more than this is the same sign
@@ -61,6 +63,8 @@ class RowSettings:
     signing_ms: int = 240
     signing_share: float = 0.6
     signing_from: float = 0.7
+    signing_seldom: float = 0.95
+    signing_first: float = -5.0
     idle_below: float = 0.1
     begin_gap_ms: int = 1000
     same_sign_ms: int = 200
@@ -179,7 +183,9 @@ class GlossRow:
         settings = self._settings
         lasted_ms = len(sign.frames) * self._frame_ms
         likely = lasted_ms >= settings.signing_ms and sign.share >= settings.signing_share
-        return likely and sign.signing_chance >= settings.signing_from
+        seldom = self._order is not None and self._order[EDGE, sign.label] < settings.signing_first
+        least = settings.signing_seldom if seldom else settings.signing_from
+        return likely and sign.signing_chance >= least
 
     def _begins_alone(self, sign: Sign, lasted_ms: float, share: float) -> bool:
         settings = self._settings

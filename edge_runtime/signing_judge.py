@@ -17,7 +17,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class SigningJudge:
-    """One hidden layer of H rectified numbers over states of D, each less its mean, over its scale.
+    """One hidden layer of H numbers (SiLU) over states of D, each less its mean, over its scale.
 
     mean, scale : (D,); hidden : (D, H); hidden_bias, output : (H,); bias : ()
     """
@@ -43,8 +43,9 @@ class SigningJudge:
     def logits(self, states: np.ndarray) -> np.ndarray:
         """states : shape (T, D); returns (T,), the logarithm of the odds that it is signing"""
         seen = (states.astype(np.float32) - self.mean) / self.scale
-        hidden = np.maximum(seen @ self.hidden + self.hidden_bias, 0)
-        return np.asarray(hidden @ self.output + self.bias)
+        hidden = seen @ self.hidden + self.hidden_bias
+        gates = 0.5 + 0.5 * np.tanh(hidden / 2)  # the logistic function, which never overflows
+        return np.asarray((hidden * gates) @ self.output + self.bias)
 
     def to_bytes(self) -> bytes:
         """As a pack keeps it: float16 in .npz, the same bytes each time."""
