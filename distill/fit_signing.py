@@ -11,6 +11,7 @@ hands far too little is at hand, and then whatever is real would be signing.
 
 import argparse
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -215,17 +216,28 @@ def write_judged(pack: Pack, out: Path, judge: SigningJudge) -> Pack:
     return write_pack(out, manifest, {**contents, SIGNING_FILE: judge.to_bytes()})
 
 
+def watch_val(path: Path, minutes: float, seed: int) -> list[Watched]:
+    """Streams of the rendered signer, as many minutes of them, with the pack of a file."""
+    return list(watch(open_pack(path), make_streams(minutes, seed, "val", idle=IDLE_SHARE), seed))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("pack", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True, help="FILE.fpk, or a folder")
-    parser.add_argument("--minutes", type=float, default=300, help="of stream, at most 600")
+    parser.add_argument("--minutes", type=float, default=600, help="of stream")
+    parser.add_argument("--workers", type=int, default=2, help="processes that watch")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     try:
         pack = open_pack(given.pack)
-        streams = make_streams(given.minutes, given.seed, "val", idle=IDLE_SHARE)
-        watched = list(watch(pack, streams, given.seed))
+        if pack.manifest.translation is None or given.workers < 1:
+            raise ValueError("give a pack that writes sentences, and one worker or more")
+        share = given.minutes / given.workers  # each has streams of its own, by its seed
+        jobs = [(given.pack, share, 1000 * given.seed + i) for i in range(given.workers)]
+        with ProcessPoolExecutor(given.workers) as workers:
+            heard = list(workers.map(watch_val, *zip(*jobs, strict=True)))
+        watched = [one for part in heard for one in part]
         held_out = joined(watched[::HELD_OUT])
         judge = fit_signing(
             joined([one for i, one in enumerate(watched) if i % HELD_OUT]), given.seed

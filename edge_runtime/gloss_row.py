@@ -62,10 +62,10 @@ class RowSettings:
     odd_share: float = 0.8
     signing_ms: int = 240
     signing_share: float = 0.6
-    signing_from: float = 0.7
-    signing_seldom: float = 0.95
+    signing_from: float = 0.85
+    signing_seldom: float = 0.998
     signing_first: float = -5.0
-    idle_below: float = 0.1
+    idle_below: float = 0.2
     begin_gap_ms: int = 1000
     same_sign_ms: int = 200
 

@@ -80,13 +80,13 @@ def row_of(text, signing, share=0.7, settings=NEVER, order=None):
 
 
 def test_signing_begins_a_line_at_once():
-    assert row_of("..aaaaaa", 1.0) == [1]  # 240 ms, a chance of 0.73
-    assert row_of("..aaaaaa", 0.8) == []  # 0.69
+    assert row_of("..aaaaaa", 1.8) == [1]  # 240 ms, a chance of 0.858
+    assert row_of("..aaaaaa", 1.7) == []  # 0.846
     assert row_of("..aaaaaa", None) == []
     assert row_of("..aaaaa", 3.0) == []  # 200 ms
     assert row_of("..aaaaaa", 3.0, share=0.55) == []
-    assert row_of("aaaaaa", [9, 9, 9, -7, -7, -7]) == [1]  # of all its frames, the mean
-    assert row_of("aaaaaa", [9, 9, -7, -7, -7, -7]) == []
+    assert row_of("aaaaaa", [11, 11, 11, -7, -7, -7]) == [1]  # of all its frames, the mean
+    assert row_of("aaaaaa", [11, 11, -7, -7, -7, -7]) == []
     assert row_of("..aaaaaa", 0.8, settings=RowSettings(signing_from=0.65)) == [1]
     assert row_of("..aaa.bb", 3.0, settings=RowSettings(signing_ms=120)) == [1, 2]
 
@@ -94,20 +94,20 @@ def test_signing_begins_a_line_at_once():
 def test_a_gloss_that_hardly_ever_begins_a_sentence_has_to_be_surer():
     order = np.full((4, 4), -5.5)
     order[0, 2] = -4.9
-    assert row_of("bbbbbb", 1.0, order=order) == [2]
-    assert row_of("aaaaaa", 1.0, order=order) == []
-    assert row_of("aaaaaa", 2.9, order=order) == []  # 0.948
-    assert row_of("aaaaaa", 3.0, order=order) == [1]
+    assert row_of("bbbbbb", 2.0, order=order) == [2]
+    assert row_of("aaaaaa", 2.0, order=order) == []
+    assert row_of("aaaaaa", 6.1, order=order) == []  # 0.9978
+    assert row_of("aaaaaa", 6.3, order=order) == [1]
     told = RowSettings(begin_ms=10_000, alone_ms=10_000, signing_first=-6)
-    assert row_of("aaaaaa", 1.0, settings=told, order=order) == [1]
+    assert row_of("aaaaaa", 2.0, settings=told, order=order) == [1]
 
 
 def test_idle_hands_begin_none_however_sure_the_glosses_are():
     sure = "aaaaaaaa.bbbbbbbb"
     assert row_of(sure, None, 0.99, RowSettings()) == [1, 2]
-    assert row_of(sure, -2.1, 0.99, RowSettings()) == [1, 2]  # a chance of 0.11
-    assert row_of(sure, -2.3, 0.99, RowSettings()) == []  # 0.09
-    assert row_of(sure, -2.3, 0.99, RowSettings(idle_below=0.05)) == [1, 2]
+    assert row_of(sure, -1.3, 0.99, RowSettings()) == [1, 2]  # a chance of 0.21
+    assert row_of(sure, -1.5, 0.99, RowSettings()) == []  # 0.18
+    assert row_of(sure, -1.5, 0.99, RowSettings(idle_below=0.05)) == [1, 2]
     one_signs = np.where(np.arange(len(sure)) < 9, -5.0, 0.5)
     assert row_of(sure, one_signs, 0.99, RowSettings()) == [1, 2]
 
