@@ -142,8 +142,10 @@ def in_pieces(stream: Stream, rng: np.random.Generator) -> Stream:
 
 
 def _sequence(stream: Stream) -> PoseSequence:
-    rows = [np.stack([vars(f)[name] for f in stream.frames]) for name in ("xyz", "confidence")]
-    return PoseSequence(*rows, FPS, stream.schema, stream.frames[0].time_ms, stream.aspect)
+    xyz = np.stack([frame.xyz for frame in stream.frames])
+    confidence = np.stack([frame.confidence for frame in stream.frames])
+    start_ms = stream.frames[0].time_ms
+    return PoseSequence(xyz, confidence, FPS, stream.schema, start_ms, stream.aspect)
 
 
 def _frames(sequence: PoseSequence) -> tuple[KeypointFrame, ...]:
@@ -170,7 +172,7 @@ def fit_signing(watched: Watched, seed: int = 0) -> SigningJudge:
         hidden=np.concatenate(hidden).T,
         hidden_bias=np.concatenate(hidden_bias),
         output=np.concatenate(output, axis=1)[0] / N_NETWORKS,
-        bias=np.mean(bias),
+        bias=np.asarray(np.mean(bias)),
     )
 
 

@@ -211,7 +211,8 @@ class LiveTranslator:
         assert self._sentence is not None
         if len(self._sentence.scores) > self._n_scores:
             sentence, new = self._sentence, slice(self._n_scores, None)
-            signing = self._judge and self._judge.logits(np.stack(sentence.states[new]))
+            judge = self._judge
+            signing = judge.logits(np.stack(sentence.states[new])) if judge else None
             self._row.push(np.stack(sentence.scores[new]), signing)
             if self._own.names:
                 self._own.push(sentence.states[new])

@@ -78,7 +78,7 @@ def _read_whole(
     order = translator.gloss_order
     row = GlossRow(translator.fps, read_settings(RowSettings, settings), order)
     judge = translator.signing_judge
-    row.push(scores, judge and judge.logits(np.stack(sentence.states)))
+    row.push(scores, judge.logits(np.stack(sentence.states)) if judge else None)
     signs = row.signs
     if order is not None:
         search = GlossSearch(order, read_settings(SearchSettings, settings))
