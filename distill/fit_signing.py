@@ -3,7 +3,7 @@
     python -m fingerpost.distill.fit_signing PACK -o judged.fpk
 
 The rendered signer signs sentences of the split val, and fidgets. The encoder reads both, with a
-body and as hands alone, and a small network (``edge_runtime/signing_judge.py``) learns from its
+body and as hands alone, and small networks (``edge_runtime/signing_judge.py``) learn from its
 states which is which. The idle parts come once more in pieces, in any order: hands that leap are
 idle too, whether a landmarker errs or a film was cut. Of real motion there is none: of real idle
 hands far too little is at hand, and then whatever is real would be signing.
