@@ -13,6 +13,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -223,21 +224,21 @@ def watch_val(path: Path, minutes: float, seed: int) -> list[Watched]:
     return list(watch(open_pack(path), make_streams(minutes, seed, "val", idle=IDLE_SHARE), seed))
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("pack", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True, help="FILE.fpk, or a folder")
     parser.add_argument("--minutes", type=float, default=600, help="of stream")
     parser.add_argument("--workers", type=int, default=2, help="processes that watch")
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     try:
         pack = open_pack(given.pack)
         if pack.manifest.translation is None or given.workers < 1:
             raise ValueError("give a pack that writes sentences, and one worker or more")
         share = given.minutes / given.workers  # each has streams of its own, by its seed
         jobs = [(given.pack, share, 1000 * given.seed + i) for i in range(given.workers)]
-        with ProcessPoolExecutor(given.workers) as workers:
+        with ProcessPoolExecutor(given.workers, get_context("spawn")) as workers:
             heard = list(workers.map(watch_val, *zip(*jobs, strict=True)))
         watched = [one for part in heard for one in part]
         held_out = joined(watched[::HELD_OUT])

@@ -12,6 +12,7 @@ from fingerpost.distill.fit_signing import (  # noqa: E402
     fit_signing,
     in_pieces,
     joined,
+    main,
     of_hands,
     shares_right,
     watch,
@@ -120,3 +121,28 @@ def test_a_pack_of_single_signs_has_no_lines_to_begin(tmp_path):
     one = np.ones(1)
     with pytest.raises(ValueError, match="no line begins in it"):
         write_judged(pack, tmp_path / "no.fpk", SigningJudge(one, one, np.eye(1), one, one, one[0]))
+
+
+def test_the_command(tmp_path, capsys):
+    out = tmp_path / "judged.fpk"
+    main([str(bundled_pack()), "-o", str(out), "--minutes", "3", "--seed", "4"])
+    assert "% of idle hands are told for what they are" in capsys.readouterr().out
+    judge = read_signing_judge(open_pack(out).read(SIGNING_FILE))
+    assert len(judge.hidden_bias) == fitting.N_NETWORKS * fitting.N_HIDDEN
+
+
+@pytest.mark.parametrize(
+    ("pack", "given", "said"),
+    [
+        ("demo", ["--workers", "0"], "one worker or more"),
+        ("demo", ["--minutes", "-1"], "minutes of stream"),
+        ("signs", [], "a pack that writes sentences"),
+    ],
+)
+def test_what_the_command_refuses(tmp_path, capsys, pack, given, said):
+    out = tmp_path / "judged.fpk"
+    with pytest.raises(SystemExit) as refused:
+        main([str(bundled_pack(pack)), "-o", str(out), *given])
+    error = capsys.readouterr().err
+    assert refused.value.code == 2 and said in error and "Traceback" not in error
+    assert not out.exists()
