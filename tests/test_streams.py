@@ -59,6 +59,13 @@ def test_a_stream_is_the_same_again_and_whatever_the_number(streams):
     assert make_streams(0.05, seed=4)[0].sentences != again[0].sentences
 
 
+def test_as_much_of_a_stream_is_idle_as_is_asked_for():
+    none, only = (make_streams(1, seed=3, idle=share) for share in (0.0, 1.0))
+    assert not any(stream.idle for stream in none)
+    assert all(len(stream.sentences) == 1 for stream in only)  # the first part never is idle
+    assert sum(stream.idle_ms for stream in only) > 20_000
+
+
 def test_other_rates_and_dropped_frames():
     slow = make_streams(0.05, fps=10)[0]
     assert {b.time_ms - a.time_ms for a, b in pairwise(slow.frames)} == {100}
