@@ -1,12 +1,14 @@
 """What tells signing from idle hands in a translation pack: fitted on motion it has not seen.
 
     python -m fingerpost.distill.fit_signing PACK -o judged.fpk
+    python -m fingerpost.distill.fit_signing PACK -o judged.fpk --judge-of OTHER
 
 The rendered signer signs sentences of the split val, and fidgets. The encoder reads both, with a
 body and as hands alone, and small networks (``edge_runtime/signing_judge.py``) learn from its
 states which is which. The idle parts come once more in pieces, in any order: hands that leap are
 idle too, whether a landmarker errs or a film was cut. Of real motion there is none: of real idle
-hands far too little is at hand, and then whatever is real would be signing.
+hands far too little is at hand, and then whatever is real would be signing. A pack of the same
+network that does not run here, such as one for Core ML, takes the judge of one that does.
 """
 
 import argparse
@@ -25,7 +27,7 @@ from fingerpost.edge_runtime.live_glosses import BLANK
 from fingerpost.edge_runtime.live_translator import LiveTranslator
 from fingerpost.edge_runtime.pack import Pack, open_pack, write_pack
 from fingerpost.edge_runtime.preprocess import hands_alone
-from fingerpost.edge_runtime.signing_judge import SigningJudge
+from fingerpost.edge_runtime.signing_judge import SigningJudge, read_signing_judge
 from fingerpost.edge_runtime.translator import Sentence, Translator
 from fingerpost.trainer.sentences.real_signs import in_one_picture
 from fingerpost.trainer.signer_corpus import FPS
@@ -209,11 +211,22 @@ def shares_right(judge: SigningJudge, watched: Watched) -> tuple[float, float]:
     return 100 * float(signing[truth].mean()), 100 * float((~signing[~truth]).mean())
 
 
+def judge_of(pack: Pack) -> SigningJudge:
+    """That a pack has. ValueError where it has none."""
+    words = pack.manifest.translation
+    if words is None or not words.signing:
+        raise ValueError(f"pack {pack.manifest.name} has no judge of signing")
+    return read_signing_judge(pack.read(words.signing))
+
+
 def write_judged(pack: Pack, out: Path, judge: SigningJudge) -> Pack:
     """Writes the pack with a judge; ``out`` may be where it is from."""
     words = pack.manifest.translation
     if words is None:
         raise ValueError(f"pack {pack.manifest.name} writes no sentences: no line begins in it")
+    width = pack.manifest.graphs["ctc"].inputs[0].shape[-1]
+    if width != len(judge.mean):
+        raise ValueError(f"a judge of states {len(judge.mean)} wide; the pack's are {width} wide")
     manifest = replace(pack.manifest, translation=replace(words, signing=SIGNING_FILE))
     contents = {name: pack.read(name) for name in pack.manifest.files}
     return write_pack(out, manifest, {**contents, SIGNING_FILE: judge.to_bytes()})
@@ -231,11 +244,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=600, help="of stream")
     parser.add_argument("--workers", type=int, default=2, help="processes that watch")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--judge-of", type=Path, help="a judged pack of the same network: no fit")
     given = parser.parse_args(arguments)
     try:
         pack = open_pack(given.pack)
         if pack.manifest.translation is None or given.workers < 1:
             raise ValueError("give a pack that writes sentences, and one worker or more")
+        if given.judge_of is not None:
+            write_judged(pack, given.output, judge_of(open_pack(given.judge_of)))
+            return
         share = given.minutes / given.workers  # each has streams of its own, by its seed
         jobs = [(given.pack, share, 1000 * given.seed + i) for i in range(given.workers)]
         with ProcessPoolExecutor(given.workers, get_context("spawn")) as workers:

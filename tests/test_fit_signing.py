@@ -121,6 +121,11 @@ def test_a_pack_of_single_signs_has_no_lines_to_begin(tmp_path):
     one = np.ones(1)
     with pytest.raises(ValueError, match="no line begins in it"):
         write_judged(pack, tmp_path / "no.fpk", SigningJudge(one, one, np.eye(1), one, one, one[0]))
+    with pytest.raises(ValueError, match="a judge of states 1 wide"):
+        write_judged(
+            *(open_pack(bundled_pack()), tmp_path / "no.fpk"),
+            SigningJudge(one, one, np.eye(1), one, one, one[0]),
+        )
 
 
 def test_the_command(tmp_path, capsys):
@@ -130,6 +135,10 @@ def test_the_command(tmp_path, capsys):
     judge = read_signing_judge(open_pack(out).read(SIGNING_FILE))
     assert len(judge.hidden_bias) == fitting.N_NETWORKS * fitting.N_HIDDEN
 
+    again = tmp_path / "again.fpk"
+    main([str(bundled_pack()), "-o", str(again), "--judge-of", str(out)])
+    assert open_pack(again).read(SIGNING_FILE) == open_pack(out).read(SIGNING_FILE)
+
 
 @pytest.mark.parametrize(
     ("pack", "given", "said"),
@@ -137,6 +146,7 @@ def test_the_command(tmp_path, capsys):
         ("demo", ["--workers", "0"], "one worker or more"),
         ("demo", ["--minutes", "-1"], "minutes of stream"),
         ("signs", [], "a pack that writes sentences"),
+        ("demo", ["--judge-of", str(bundled_pack("signs"))], "has no judge of signing"),
     ],
 )
 def test_what_the_command_refuses(tmp_path, capsys, pack, given, said):
