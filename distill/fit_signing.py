@@ -36,7 +36,7 @@ from fingerpost.trainer.streams import Stream, make_streams
 SIGNING_FILE = "signing.npz"
 IDLE_SHARE = 0.6  # chance that a part of a stream is idle
 PIECE = (15, 40)  # frames of the pieces that idle parts are cut into
-NO_LINE = {"least_glosses": 10_000}
+NO_LINE = {"least_glosses": 10_000}  # so many: sentences are read, and none is written
 LEAST = 1000  # frames of signing, and of idle hands, that a judge can be fitted on
 HELD_OUT = 10  # one stream in so many tells how good the judge is
 N_NETWORKS, N_HIDDEN = 4, 64  # they differ most where they have to guess: their mean guesses less
@@ -156,6 +156,7 @@ def _frames(sequence: PoseSequence) -> tuple[KeypointFrame, ...]:
 
 
 def joined(watched: Sequence[Watched]) -> Watched:
+    """All their frames."""
     columns = zip(*(vars(one).values() for one in watched), strict=True)
     return Watched(*(np.concatenate(column) for column in columns))
 
