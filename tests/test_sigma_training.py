@@ -92,7 +92,7 @@ def places(tmp_path_factory: pytest.TempPathFactory, shards: Path) -> Path:
 @pytest.fixture(scope="module")
 def pretrained(tmp_path_factory: pytest.TempPathFactory, places: Path) -> Path:
     folder = tmp_path_factory.mktemp("sigma")
-    train(recipe_of(folder, places, "sigma_pretraining", 50), folder / "out")
+    train(recipe_of(folder, places, "sigma_pretraining", 90, "training.batch=24"), folder / "out")
     return folder / "out"
 
 

@@ -14,8 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def normalised(norm: nn.BatchNorm1d, x: Tensor, then_relu: bool = False) -> Tensor:
+def normalised(
+    norm: nn.BatchNorm1d, x: Tensor, plus: Tensor | None = None, then_relu: bool = False
+) -> Tensor:
     """Batch normalisation of (K, B, T, C) over all but the channels, and over all processes.
+
+    plus : of x's shape, what is added then, before the ReLU.
 
     In training every process has to come here equally often; batches may differ in size.
     """
@@ -24,7 +28,9 @@ def normalised(norm: nn.BatchNorm1d, x: Tensor, then_relu: bool = False) -> Tens
         flat = _normalised_together(norm, flat)
     else:
         flat = norm(flat)
-    # ReLU before the view: of a change in place of a view, autograd makes two more copies.
+    # Both before the view: of a change in place of a view, autograd makes two more copies.
+    if plus is not None:
+        flat += plus.reshape(flat.shape)
     return (flat.relu_() if then_relu else flat).view(x.shape)
 
 

@@ -87,7 +87,9 @@ class PoseEncoder(nn.Module):
                     shape = self.fusion(shape, getattr(hands, group))
                 if self.placed:
                     shape = shape + body[PLACE_OF[group]].detach()
-            features.append(part.temporal(shape).mean(dim=0))  # (B, T, C)
+            moved = part.temporal(shape)
+            # Not mean(), whose derivative would be written out for every keypoint.
+            features.append(moved.sum(dim=0) / len(moved))  # (B, T, C)
         return torch.cat(features, dim=-1)
 
 

@@ -24,6 +24,10 @@ from fingerpost.trainer.models.batch_norm import normalised
 from fingerpost.trainer.models.fast_linear import product
 
 N_SUBSETS = 2  # of the distance partition: the keypoint itself, and its neighbours
+_ONE_BY_ONE = {
+    **{"stride": [1, 1], "padding": [0, 0], "dilation": [1, 1]},
+    **{"transposed": False, "output_padding": [0, 0], "groups": 1},
+}
 ROWS_AT_ONCE = 4096  # of C numbers: 4 MB at the greatest width
 
 
@@ -109,12 +113,15 @@ class GraphBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(K, B, T, C) to (K, B, T, D)."""
         y = self.graph(x)
-        if self.temporal is not None:
-            y = normalised(self.temporal_norm, _as_frames(self.temporal(_as_picture(y)), y))
         if self.residual is not None:
             x = pointwise(x, self.residual.weight, self.residual.bias)
+            if self.temporal is None:
+                return normalised(self.residual_norm, x, plus=y, then_relu=True)
             x = normalised(self.residual_norm, x)
-        return (y + x).relu_()
+        if self.temporal is None:
+            return (y + x).relu_()
+        y = _as_frames(self.temporal(_as_picture(y)), y)
+        return normalised(self.temporal_norm, y, plus=x, then_relu=True)
 
 
 class _GraphConvolution(torch.autograd.Function):
@@ -142,16 +149,17 @@ class _GraphConvolution(torch.autograd.Function):
         grad_weight = torch.zeros_like(weight, dtype=kind)
         of_keypoints = torch.zeros(len(x), weight.shape[1], dtype=kind, device=x.device)
         for clips in _portions(x):
-            flat, grad_flat = x[:, clips].flatten(1), grad_x[:, clips].flatten(1)  # (K, b T C)
-            grad_y = grads[0][:, clips].flatten(1, 2)  # (K, b T, D)
-            of_keypoints += grad_y.sum(dim=1)
-            grad_y = grad_y.reshape(-1, grad_y.shape[-1])
+            part, grad_y = x[:, clips].contiguous(), grads[0][:, clips].contiguous()
+            of_keypoints += grad_y.sum(dim=(1, 2))
+            flat = part.flatten(1)  # (K, b T C)
+            heard_grads = []
             for s in range(N_SUBSETS):
-                mixed = (adjacency[s].T @ flat).view(-1, x.shape[-1])
-                grad_weight[s] += product(grad_y.T, mixed.T)
-                grad_mixed = product(grad_y, weight[s].T).view(flat.shape)
-                grad_adjacency[s] += flat @ grad_mixed.T
-                grad_flat.addmm_(adjacency[s], grad_mixed, beta=int(s > 0))  # 0: overwrites
+                mixed = product(adjacency[s].T, flat.T).view_as(part)
+                grad_weight[s] += _weight_gradient(grad_y, mixed, weight[s])
+                grad_mixed = product(grad_y.flatten(0, 2), weight[s].T).view(flat.shape)
+                grad_adjacency[s] += product(flat, grad_mixed)
+                heard_grads.append(product(adjacency[s], grad_mixed.T))
+            torch.add(*heard_grads, out=grad_x[:, clips].flatten(1))
         heard = adjacency.sum(dim=1).to(kind)  # (2, K)
         grad_adjacency += (bias.to(kind) @ of_keypoints.T)[:, None]  # all k alike: through heard
         grad_bias = heard @ of_keypoints
@@ -177,6 +185,25 @@ def _portions(x: Tensor) -> list[slice]:
 def _weighed(mixed: Tensor, weight: Tensor) -> Tensor:
     """(K, b T C) and (D, C) to (K b T, D)."""
     return product(mixed.view(-1, weight.shape[1]), weight)
+
+
+def _weight_gradient(grad_y: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """Of y = x W^T: (K, b, T, D) and (K, b, T, C), contiguous, and (D, C), to (D, C).
+
+    On the CPU it is asked for as a 1x1 convolution's: a matrix product would first turn grad_y
+    around, which PyTorch does with one thread.
+    """
+    if x.device.type != "cpu" or x.dtype != torch.float32:
+        return product(grad_y.flatten(0, 2).T, x.flatten(0, 2).T)
+    gradients = torch.ops.aten.convolution_backward(
+        _as_picture(grad_y),
+        _as_picture(x),
+        weight[:, :, None, None],
+        None,
+        **_ONE_BY_ONE,
+        output_mask=[False, True, False],
+    )
+    return gradients[1].view_as(weight)
 
 
 def _mix_and_weigh(x: Tensor, adjacency: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
