@@ -24,7 +24,7 @@ from fingerpost.trainer.models.batch_norm import normalised
 from fingerpost.trainer.models.fast_linear import product
 
 N_SUBSETS = 2  # of the distance partition: the keypoint itself, and its neighbours
-_ONE_BY_ONE = {
+_ONE_BY_ONE = {  # a convolution, for convolution_backward
     **{"stride": [1, 1], "padding": [0, 0], "dilation": [1, 1]},
     **{"transposed": False, "output_padding": [0, 0], "groups": 1},
 }
@@ -152,14 +152,14 @@ class _GraphConvolution(torch.autograd.Function):
             part, grad_y = x[:, clips].contiguous(), grads[0][:, clips].contiguous()
             of_keypoints += grad_y.sum(dim=(1, 2))
             flat = part.flatten(1)  # (K, b T C)
-            heard_grads = []
+            of_subsets = []
             for s in range(N_SUBSETS):
                 mixed = product(adjacency[s].T, flat.T).view_as(part)
                 grad_weight[s] += _weight_gradient(grad_y, mixed, weight[s])
                 grad_mixed = product(grad_y.flatten(0, 2), weight[s].T).view(flat.shape)
                 grad_adjacency[s] += product(flat, grad_mixed)
-                heard_grads.append(product(adjacency[s], grad_mixed.T))
-            torch.add(*heard_grads, out=grad_x[:, clips].flatten(1))
+                of_subsets.append(product(adjacency[s], grad_mixed.T))
+            torch.add(*of_subsets, out=grad_x[:, clips].flatten(1))
         heard = adjacency.sum(dim=1).to(kind)  # (2, K)
         grad_adjacency += (bias.to(kind) @ of_keypoints.T)[:, None]  # all k alike: through heard
         grad_bias = heard @ of_keypoints
