@@ -24,11 +24,11 @@ from fingerpost.trainer.models.batch_norm import normalised
 from fingerpost.trainer.models.fast_linear import product
 
 N_SUBSETS = 2  # of the distance partition: the keypoint itself, and its neighbours
-_ONE_BY_ONE = {  # a convolution, for convolution_backward
+_WITHOUT_PADDING = {  # a convolution, for convolution_backward
     **{"stride": [1, 1], "padding": [0, 0], "dilation": [1, 1]},
     **{"transposed": False, "output_padding": [0, 0], "groups": 1},
 }
-ROWS_AT_ONCE = 4096  # of C numbers: 4 MB at the greatest width
+ROWS_AT_ONCE = 8192  # of C numbers: 8 MB at the greatest width
 
 
 def distance_partition(n_points: int, edges: Iterable[tuple[int, int]]) -> Tensor:
@@ -125,18 +125,19 @@ class GraphBlock(nn.Module):
 
 
 class _GraphConvolution(torch.autograd.Function):
-    """``_mix_and_weigh`` a few clips at a time; it keeps x alone, and mixes again backwards."""
+    """``_mix_and_weigh`` some frames at a time; it keeps x alone, and mixes again backwards."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, adjacency: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.save_for_backward(x, adjacency, weight, bias)
         y = x.new_empty(*x.shape[:3], weight.shape[1])
         heard = (adjacency.sum(dim=1).T @ bias)[:, None]  # (K, 1, D)
-        for clips in _portions(x):
-            flat = x[:, clips].flatten(1)  # (K, b T C)
-            own, neighbours = (_weighed(adjacency[s].T @ flat, weight[s]) for s in range(N_SUBSETS))
-            part = y[:, clips].flatten(1, 2)  # (K, b T, D)
-            torch.add(own.view_as(part).add_(heard), neighbours.view_as(part), out=part)
+        mixing = _mixing(adjacency)
+        for frames in _portions(x):
+            part = x.flatten(1, 2)[:, frames].contiguous()  # (K, n, C)
+            mixed = product(mixing, part.flatten(1).T).view(N_SUBSETS, -1, x.shape[-1])
+            weighed = _weighed(mixed, weight).view(*part.shape[:2], -1)
+            torch.add(weighed, heard, out=y.flatten(1, 2)[:, frames])
         return y
 
     @staticmethod
@@ -145,21 +146,23 @@ class _GraphConvolution(torch.autograd.Function):
         grad_x = torch.empty_like(x)
         # Sums over clips: of float32, also where the rest has half the precision.
         kind = torch.promote_types(x.dtype, torch.float32)
-        grad_adjacency = torch.zeros_like(adjacency, dtype=kind)
+        grad_mixing = torch.zeros(N_SUBSETS * len(x), len(x), dtype=kind, device=x.device)
         grad_weight = torch.zeros_like(weight, dtype=kind)
         of_keypoints = torch.zeros(len(x), weight.shape[1], dtype=kind, device=x.device)
-        for clips in _portions(x):
-            part, grad_y = x[:, clips].contiguous(), grads[0][:, clips].contiguous()
-            of_keypoints += grad_y.sum(dim=(1, 2))
-            flat = part.flatten(1)  # (K, b T C)
-            of_subsets = []
+        mixing = _mixing(adjacency)
+        for frames in _portions(x):
+            part, grad_y = (z.flatten(1, 2)[:, frames].contiguous() for z in (x, grads[0]))
+            of_keypoints += grad_y.sum(dim=1)
+            flat = part.flatten(1)  # (K, n C)
+            mixed = product(mixing, flat.T).view(N_SUBSETS, -1, x.shape[-1])
+            grad_weighed = grad_y.flatten(0, 1)  # (K n, D)
             for s in range(N_SUBSETS):
-                mixed = product(adjacency[s].T, flat.T).view_as(part)
-                grad_weight[s] += _weight_gradient(grad_y, mixed, weight[s])
-                grad_mixed = product(grad_y.flatten(0, 2), weight[s].T).view(flat.shape)
-                grad_adjacency[s] += product(flat, grad_mixed)
-                of_subsets.append(product(adjacency[s], grad_mixed.T))
-            torch.add(*of_subsets, out=grad_x[:, clips].flatten(1))
+                grad_weight[s] += _weight_gradient(grad_weighed, mixed[s], weight[s])
+            grad_mixed = _mixed_gradient(grad_weighed, mixed, weight).view(len(mixing), -1)
+            grad_mixing += product(grad_mixed, flat)
+            grad_x.flatten(1, 2)[:, frames] = product(mixing.T, grad_mixed.T).view_as(part)
+        # (2 K, K): s, l, k
+        grad_adjacency = grad_mixing.view_as(adjacency).transpose(1, 2).contiguous()
         heard = adjacency.sum(dim=1).to(kind)  # (2, K)
         grad_adjacency += (bias.to(kind) @ of_keypoints.T)[:, None]  # all k alike: through heard
         grad_bias = heard @ of_keypoints
@@ -172,35 +175,62 @@ class _GraphConvolution(torch.autograd.Function):
 
 
 def _portions(x: Tensor) -> list[slice]:
-    """Clips of (K, B, T, C) that are worked on at once.
+    """Frames of (K, B, T, C), of all clips in a row, that are worked on at once.
 
     On the CPU few enough for the cache, whose memory is then used again; fresh memory for all
-    clips at once costs as much time as half of the arithmetic. A GPU takes all.
+    frames at once costs as much time as half of the arithmetic. A GPU takes all.
     """
-    k, b, t, _ = x.shape
-    step = max(1, ROWS_AT_ONCE // (k * t)) if x.device.type == "cpu" else max(1, b)
-    return [slice(begin, begin + step) for begin in range(0, b, step)]
+    k, n = len(x), x.shape[1] * x.shape[2]
+    n_portions = max(1, math.ceil(k * n / ROWS_AT_ONCE)) if x.device.type == "cpu" else 1
+    step = max(1, math.ceil(n / n_portions))
+    return [slice(begin, begin + step) for begin in range(0, n, step)]
+
+
+def _mixing(adjacency: Tensor) -> Tensor:
+    """(2, K, K) to (2 K, K), which mixes the keypoints for both subsets in one product."""
+    return adjacency.transpose(1, 2).flatten(0, 1)
 
 
 def _weighed(mixed: Tensor, weight: Tensor) -> Tensor:
-    """(K, b T C) and (D, C) to (K b T, D)."""
-    return product(mixed.view(-1, weight.shape[1]), weight)
+    """sum over s of mixed_s W_s^T: (2, N, C) and (2, D, C) to (N, D).
+
+    On the CPU as a convolution of a picture of two lines, which is one sum and no tensor between.
+    """
+    if mixed.device.type != "cpu":
+        own, neighbours = (product(mixed[s], weight[s]) for s in range(N_SUBSETS))
+        return own + neighbours
+    return F.conv2d(_as_lines(mixed), _two_lines_high(weight))[0, :, 0].T
+
+
+def _mixed_gradient(grad_y: Tensor, mixed: Tensor, weight: Tensor) -> Tensor:
+    """Of ``_weighed``: (N, D), what was mixed (2, N, C) and weight (2, D, C) to (2, N, C)."""
+    if mixed.device.type != "cpu":
+        return grad_y @ weight
+    gradients = torch.ops.aten.convolution_backward(
+        _as_lines(grad_y[None]),
+        _as_lines(mixed),
+        _two_lines_high(weight),
+        None,
+        **_WITHOUT_PADDING,
+        output_mask=[True, False, False],
+    )
+    return gradients[0][0].permute(1, 2, 0)
 
 
 def _weight_gradient(grad_y: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    """Of y = x W^T: (K, b, T, D) and (K, b, T, C), contiguous, and (D, C), to (D, C).
+    """Of y = x W^T: (N, D) and (N, C), contiguous, and (D, C), to (D, C).
 
-    On the CPU it is asked for as a 1x1 convolution's: a matrix product would first turn grad_y
-    around, which PyTorch does with one thread.
+    With threads on the CPU it is asked for as a convolution's: a matrix product would first turn
+    grad_y around, which PyTorch does with one thread.
     """
-    if x.device.type != "cpu" or x.dtype != torch.float32:
-        return product(grad_y.flatten(0, 2).T, x.flatten(0, 2).T)
+    if x.device.type != "cpu" or x.dtype != torch.float32 or torch.get_num_threads() == 1:
+        return product(grad_y.T, x.T)
     gradients = torch.ops.aten.convolution_backward(
-        _as_picture(grad_y),
-        _as_picture(x),
+        _as_lines(grad_y[None]),
+        _as_lines(x[None]),
         weight[:, :, None, None],
         None,
-        **_ONE_BY_ONE,
+        **_WITHOUT_PADDING,
         output_mask=[False, True, False],
     )
     return gradients[1].view_as(weight)
@@ -214,6 +244,16 @@ def _mix_and_weigh(x: Tensor, adjacency: Tensor, weight: Tensor, bias: Tensor) -
     )
     heard = adjacency.sum(dim=1)  # (2, K): how much of b_s each keypoint hears
     return own + neighbours + (heard.T @ bias)[:, None, None]
+
+
+def _as_lines(x: Tensor) -> Tensor:
+    """(H, N, C), contiguous, as a picture (1, C, H, N) in channels-last order."""
+    return x[None].permute(0, 3, 1, 2)
+
+
+def _two_lines_high(weight: Tensor) -> Tensor:
+    """(2, D, C) as the weights (D, C, 2, 1) of a convolution."""
+    return weight.permute(1, 2, 0)[..., None]
 
 
 def _as_picture(x: Tensor) -> Tensor:
