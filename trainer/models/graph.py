@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fingerpost.trainer.models.batch_norm import normalised
+from fingerpost.trainer.models.fast_convolution import along_time
 from fingerpost.trainer.models.fast_linear import product
 
 N_SUBSETS = 2  # of the distance partition: the keypoint itself, and its neighbours
@@ -120,7 +121,7 @@ class GraphBlock(nn.Module):
             x = normalised(self.residual_norm, x)
         if self.temporal is None:
             return (y + x).relu_()
-        y = _as_frames(self.temporal(_as_picture(y)), y)
+        y = along_time(self.temporal, y.flatten(0, 1)).unflatten(0, y.shape[:2])
         return normalised(self.temporal_norm, y, plus=x, then_relu=True)
 
 
