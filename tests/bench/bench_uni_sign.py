@@ -1,16 +1,15 @@
 """A training step (forward and backward) of Uni-Sign against the plain formulation of the same.
 
     python tests/bench/bench_uni_sign.py [--size tiny base] [--rounds 5] [--threads 2] [--batch 8]
-        [--frames 128] [--half] [--device cuda] [--keep-freed-memory plain ours]
+        [--frames 128] [--half] [--device cuda] [--of plain ours ours-kept plain-kept]
 
-Each is measured in a process of its own, in turn, so that a busy machine slows both alike and the
+Each is measured in a process of its own, in turn, so that a busy machine slows all alike and the
 peak memory is that one's alone. Medians are printed: of seconds by the clock, and of seconds of
-processor time, which a busy machine changes less. With --size base the language model has the
-shapes of mT5-base (580 million parameters: 7 GB). --half is bfloat16 by autocast.
---keep-freed-memory names those that keep what a step frees (``trainer.freed_memory``): give both,
-or neither (the default), to compare the formulations alone. --device cuda
-adds tokens (frames and pieces of text) a second, and the share of the GPU's peak (MFU) if its
-FLOP/s are given by --peak-tflops; not yet run on a GPU.
+processor time, which a busy machine changes less; and ratios to the first. ``ours-kept`` is ours as
+``fingerpost train`` runs it: what a step frees is kept for the next (``trainer.freed_memory``).
+With --size base the language model has the shapes of mT5-base (580 million parameters: 7 GB).
+--half is bfloat16 by autocast. --device cuda adds tokens (frames and pieces of text) a second, and
+the share of the GPU's peak (MFU) if its FLOP/s are given by --peak-tflops; not yet run on a GPU.
 """
 
 import argparse
@@ -39,6 +38,7 @@ SIZES = {
         **{"num_layers": 12, "num_decoder_layers": 12, "num_heads": 12},
     },
 }
+KEPT = "-kept"
 PROMPT_TOKENS, LABELS = 10, 20
 
 
@@ -99,7 +99,6 @@ def in_a_process(which: str, size: str, given: argparse.Namespace) -> tuple[list
     """Seconds of each step, and peak megabytes: of the GPU's memory, else resident."""
     options = ["--threads", given.threads, "--batch", given.batch, "--frames", given.frames]
     options += ["--rounds", 2, "--device", given.device] + ["--half"] * given.half
-    options += ["--keep-freed-memory", *given.keep_freed_memory]
     command = [sys.executable, __file__, "--only", which, "--size", size, *map(str, options)]
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:
@@ -108,11 +107,11 @@ def in_a_process(which: str, size: str, given: argparse.Namespace) -> tuple[list
     return result["seconds"], result["megabytes"]
 
 
-def difference() -> float:
+def difference(given: argparse.Namespace) -> float:
     """The greatest difference between the two in what the language model reads, in training."""
     plain = new_model("plain", "tiny")
     ours = uni_sign_from(plain.state_dict()).train()
-    keypoints = random_batch(2, 32, 512)[0]
+    keypoints = random_batch(given.batch, given.frames, 512)[0]
     with torch.no_grad():
         return (ours.poses(keypoints) - plain.poses(keypoints)).abs().max().item()
 
@@ -127,28 +126,29 @@ def main() -> None:
     parser.add_argument("--half", action="store_true", help="bfloat16 by autocast")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--peak-tflops", type=float, help="of the GPU, for MFU")
-    parser.add_argument("--keep-freed-memory", nargs="*", choices=["plain", "ours"], default=[])
-    parser.add_argument("--only", choices=["plain", "ours"], help=argparse.SUPPRESS)
+    contestants = ["plain", "ours", "ours-kept", "plain-kept"]
+    parser.add_argument("--of", nargs="+", choices=contestants, default=contestants[:3])
+    parser.add_argument("--only", choices=contestants, help=argparse.SUPPRESS)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     if given.device == "cuda" and not torch.cuda.is_available():
         parser.error("there is no GPU that PyTorch can use; leave --device out")
     if given.only:
-        if given.only in given.keep_freed_memory and not keep_freed_memory():
-            parser.error("only glibc can keep freed memory; leave --keep-freed-memory out")
-        seconds = step_seconds(given.only, given)
+        if given.only.endswith(KEPT) and not keep_freed_memory():
+            parser.error("only glibc can keep freed memory; give --of plain ours")
+        seconds = step_seconds(given.only.removesuffix(KEPT), given)
         megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         if given.device == "cuda":
             megabytes = torch.cuda.max_memory_allocated() / 2**20
         print(json.dumps({"seconds": seconds, "megabytes": megabytes}))
         return
-    print(f"greatest difference of outputs {difference():.1e}")
+    print(f"greatest difference of outputs {difference(given):.1e}")
     for size in given.size:
         compare(size, given)
 
 
 def compare(size: str, given: argparse.Namespace) -> None:
-    seconds: dict[str, list] = {"plain": [], "ours": []}
+    seconds: dict[str, list] = {which: [] for which in given.of}
     memory = dict.fromkeys(seconds, 0.0)
     for _ in range(given.rounds):
         for which in seconds:
@@ -159,20 +159,19 @@ def compare(size: str, given: argparse.Namespace) -> None:
         which: [statistics.median(column) for column in zip(*steps, strict=True)]
         for which, steps in seconds.items()
     }
+    first = medians[given.of[0]]
     for which, (clock, processor) in medians.items():
         figures = f"{clock:7.3f} s a step   {processor:7.3f} s of the processor"
-        print(f"{size} {which:6s} {figures}   {memory[which]:6.0f} MB at most")
+        print(f"{size} {which:10s} {figures}   {memory[which]:6.0f} MB at most")
         if given.device == "cuda":
             tokens = given.batch * (given.frames + PROMPT_TOKENS + LABELS) / clock
-            print(f"{size} {which:6s} {tokens:7.0f} tokens/s")
+            print(f"{size} {which:10s} {tokens:7.0f} tokens/s")
             if given.peak_tflops:
                 mfu = step_flops(size, given) / clock / (given.peak_tflops * 1e12)
-                print(f"{size} {which:6s} {mfu:7.1%} of the GPU's peak")
-    clock, processor = (
-        plain / ours for plain, ours in zip(medians["plain"], medians["ours"], strict=True)
-    )
-    goal = "(goal: at least 1.50)"
-    print(f"{size} ratio  {clock:7.2f}             {processor:7.2f} {goal:>20s}")
+                print(f"{size} {which:10s} {mfu:7.1%} of the GPU's peak")
+        if which != given.of[0]:
+            ratios = f"{first[0] / clock:7.2f}              {first[1] / processor:7.2f}"
+            print(f"{size} {'ratio':10s} {ratios}             (goal: at least 1.50)")
 
 
 if __name__ == "__main__":
