@@ -82,12 +82,12 @@ def test_lookups_that_share_the_output_matrix_give_one_full_gradient(tied):
     assert (model.lm_head.weight is model.shared.weight) == tied
 
 
-def test_clips_in_portions_equal_clips_at_once(monkeypatch):
+def test_frames_in_portions_equal_frames_at_once(monkeypatch):
     torch.manual_seed(0)
     shapes = ((3, 5, 4, 6), (2, 3, 3), (2, 7, 6), (2, 7))
     inputs = [torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
     found = []
-    for rows in (1, 2 * 3 * 4, 1000):  # one clip, two clips (5 = 2 + 2 + 1), all clips
+    for rows in (1, 3 * 7, 1000):  # one frame, seven (the last portion is smaller), all 20
         monkeypatch.setattr(graph, "ROWS_AT_ONCE", rows)
         y = graph_convolution(*inputs)
         found.append([y, *torch.autograd.grad((y**2).sum(), inputs)])
@@ -96,3 +96,20 @@ def test_clips_in_portions_equal_clips_at_once(monkeypatch):
             assert torch.allclose(part, whole)
     monkeypatch.setattr(graph, "ROWS_AT_ONCE", 24)
     assert torch.autograd.gradcheck(graph_convolution, inputs)
+
+
+@pytest.mark.parametrize("by_products", [False, True])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_every_way_to_the_products_gives_the_same(by_products, n_threads, monkeypatch):
+    """As convolutions and, as on a GPU, as matrix products; with threads and without."""
+    torch.manual_seed(0)
+    shapes = ((3, 5, 4, 6), (2, 3, 3), (2, 7, 6), (2, 7))
+    inputs = [torch.randn(*shape, requires_grad=True) for shape in shapes]
+    y = graph._mix_and_weigh(*inputs)
+    expected = [y, *torch.autograd.grad((y**2).sum(), inputs)]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: n_threads)
+    if by_products:
+        monkeypatch.setattr(graph, "_as_convolutions", lambda x: False)
+    y = graph_convolution(*inputs)
+    for a, b in zip([y, *torch.autograd.grad((y**2).sum(), inputs)], expected, strict=True):
+        assert torch.allclose(a, b, rtol=1e-4, atol=1e-4)

@@ -192,12 +192,17 @@ def _mixing(adjacency: Tensor) -> Tensor:
     return adjacency.transpose(1, 2).flatten(0, 1)
 
 
+def _as_convolutions(x: Tensor) -> bool:
+    """Whether products are asked for as convolutions: oneDNN's, on the CPU, are the faster ones."""
+    return x.device.type == "cpu"
+
+
 def _weighed(mixed: Tensor, weight: Tensor) -> Tensor:
     """sum over s of mixed_s W_s^T: (2, N, C) and (2, D, C) to (N, D).
 
     On the CPU as a convolution of a picture of two lines, which is one sum and no tensor between.
     """
-    if mixed.device.type != "cpu":
+    if not _as_convolutions(mixed):
         own, neighbours = (product(mixed[s], weight[s]) for s in range(N_SUBSETS))
         return own + neighbours
     return F.conv2d(_as_lines(mixed), _two_lines_high(weight))[0, :, 0].T
@@ -205,8 +210,8 @@ def _weighed(mixed: Tensor, weight: Tensor) -> Tensor:
 
 def _mixed_gradient(grad_y: Tensor, mixed: Tensor, weight: Tensor) -> Tensor:
     """Of ``_weighed``: (N, D), what was mixed (2, N, C) and weight (2, D, C) to (2, N, C)."""
-    if mixed.device.type != "cpu":
-        return grad_y @ weight
+    if not _as_convolutions(mixed):
+        return torch.stack([product(grad_y, weight[s].T) for s in range(N_SUBSETS)])
     gradients = torch.ops.aten.convolution_backward(
         _as_lines(grad_y[None]),
         _as_lines(mixed),
@@ -224,7 +229,7 @@ def _weight_gradient(grad_y: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     With threads on the CPU it is asked for as a convolution's: a matrix product would first turn
     grad_y around, which PyTorch does with one thread.
     """
-    if x.device.type != "cpu" or x.dtype != torch.float32 or torch.get_num_threads() == 1:
+    if not _as_convolutions(x) or x.dtype != torch.float32 or torch.get_num_threads() == 1:
         return product(grad_y.T, x.T)
     gradients = torch.ops.aten.convolution_backward(
         _as_lines(grad_y[None]),
