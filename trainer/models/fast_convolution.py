@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.grad import conv2d_weight
 
 KERNEL = 5
 TILE = 4  # outputs at once
@@ -116,14 +117,9 @@ def _values_at_points(x: Tensor, of_tiles: Tensor) -> Tensor:
 
 def _weight_gradient(grad_y: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     """By the plain sum: (N, T, D), (N, T, C) and (D, C, 5) to (D, C, 5)."""
-    gradients = torch.ops.aten.convolution_backward(
-        *(z[:, None].permute(0, 3, 1, 2) for z in (grad_y, x)),
-        weight[:, :, None],
-        None,
-        **{"stride": [1, 1], "padding": [0, BEFORE], "dilation": [1, 1], "transposed": False},
-        **{"output_padding": [0, 0], "groups": 1, "output_mask": [False, True, False]},
-    )
-    return gradients[1][:, :, 0]
+    of_x, of_y = (z[:, None].permute(0, 3, 1, 2) for z in (x, grad_y))
+    shape = weight[:, :, None].shape
+    return conv2d_weight(of_x, shape, of_y, padding=(0, BEFORE))[:, :, 0]
 
 
 def _portions(x: Tensor) -> tuple[Tensor, ...]:

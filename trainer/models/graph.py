@@ -19,16 +19,13 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.grad import conv2d_weight
 
 from fingerpost.trainer.models.batch_norm import normalised
 from fingerpost.trainer.models.fast_convolution import along_time
 from fingerpost.trainer.models.fast_linear import product
 
 N_SUBSETS = 2  # of the distance partition: the keypoint itself, and its neighbours
-_WITHOUT_PADDING = {  # a convolution, for convolution_backward
-    **{"stride": [1, 1], "padding": [0, 0], "dilation": [1, 1]},
-    **{"transposed": False, "output_padding": [0, 0], "groups": 1},
-}
 ROWS_AT_ONCE = 8192  # of C numbers: 8 MB at the greatest width
 
 
@@ -159,7 +156,7 @@ class _GraphConvolution(torch.autograd.Function):
             grad_weighed = grad_y.flatten(0, 1)  # (K n, D)
             for s in range(N_SUBSETS):
                 grad_weight[s] += _weight_gradient(grad_weighed, mixed[s], weight[s])
-            grad_mixed = _mixed_gradient(grad_weighed, mixed, weight).view(len(mixing), -1)
+            grad_mixed = _mixed_gradient(grad_weighed, weight).view(len(mixing), -1)
             grad_mixing += product(grad_mixed, flat)
             grad_x.flatten(1, 2)[:, frames] = product(mixing.T, grad_mixed.T).view_as(part)
         # (2 K, K): s, l, k
@@ -208,19 +205,12 @@ def _weighed(mixed: Tensor, weight: Tensor) -> Tensor:
     return F.conv2d(_as_lines(mixed), _two_lines_high(weight))[0, :, 0].T
 
 
-def _mixed_gradient(grad_y: Tensor, mixed: Tensor, weight: Tensor) -> Tensor:
-    """Of ``_weighed``: (N, D), what was mixed (2, N, C) and weight (2, D, C) to (2, N, C)."""
-    if not _as_convolutions(mixed):
+def _mixed_gradient(grad_y: Tensor, weight: Tensor) -> Tensor:
+    """Of ``_weighed``: (N, D) and weight (2, D, C) to (2, N, C)."""
+    if not _as_convolutions(grad_y):
         return torch.stack([product(grad_y, weight[s].T) for s in range(N_SUBSETS)])
-    gradients = torch.ops.aten.convolution_backward(
-        _as_lines(grad_y[None]),
-        _as_lines(mixed),
-        _two_lines_high(weight),
-        None,
-        **_WITHOUT_PADDING,
-        output_mask=[True, False, False],
-    )
-    return gradients[0][0].permute(1, 2, 0)
+    gradient = F.conv_transpose2d(_as_lines(grad_y[None]), _two_lines_high(weight))
+    return gradient[0].permute(1, 2, 0).contiguous()
 
 
 def _weight_gradient(grad_y: Tensor, x: Tensor, weight: Tensor) -> Tensor:
@@ -231,15 +221,8 @@ def _weight_gradient(grad_y: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     """
     if not _as_convolutions(x) or x.dtype != torch.float32 or torch.get_num_threads() == 1:
         return product(grad_y.T, x.T)
-    gradients = torch.ops.aten.convolution_backward(
-        _as_lines(grad_y[None]),
-        _as_lines(x[None]),
-        weight[:, :, None, None],
-        None,
-        **_WITHOUT_PADDING,
-        output_mask=[False, True, False],
-    )
-    return gradients[1].view_as(weight)
+    shape = (*weight.shape, 1, 1)
+    return conv2d_weight(_as_lines(x[None]), shape, _as_lines(grad_y[None])).view_as(weight)
 
 
 def _mix_and_weigh(x: Tensor, adjacency: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
